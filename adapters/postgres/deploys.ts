@@ -1,0 +1,84 @@
+import type { DeployInput, NewEvidence } from '../../domain/deploy/run.ts';
+import type { DeployResult } from '../../domain/deploy/schemas.ts';
+import type { DeployKind, Phase } from '../../domain/deploy/words.ts';
+import type { Sql } from './connect.ts';
+
+export interface StoredEvidence extends Required<NewEvidence> {
+  readonly at: Date;
+}
+
+export interface StoredDeploy {
+  readonly id: string;
+  readonly service: string;
+  readonly kind: DeployKind;
+  readonly actor: string;
+  readonly phase: Phase;
+  readonly result: DeployResult;
+  readonly workflow_id: string;
+  readonly run_id: string | null;
+  readonly requested_at: Date;
+  readonly closed_at: Date | null;
+  readonly evidence: readonly StoredEvidence[];
+}
+
+type DeployRow = Omit<StoredDeploy, 'evidence'>;
+
+export type DeployStore = ReturnType<typeof createDeployStore>;
+
+/** Deploys and their evidence. Every write may be repeated by a retried activity and then changes nothing. */
+export function createDeployStore(sql: Sql) {
+  return {
+    /** Before the run, so that what a person asked for is a row before a workflow waits on it; and again by the run itself. */
+    async open(
+      input: DeployInput,
+      run: { workflow_id: string; run_id: string | null },
+      result: DeployResult,
+    ): Promise<void> {
+      await sql`
+        insert into deploys (id, service, kind, actor, request, result, workflow_id, run_id)
+        values (${input.deploy_id}, ${input.service}, ${input.request.kind}, ${input.actor},
+          ${sql.json(input.request)}, ${sql.json(result)}, ${run.workflow_id}, ${run.run_id})
+        on conflict (id) do update set run_id = coalesce(excluded.run_id, deploys.run_id)`;
+    },
+
+    async update(id: string, phase: Phase, result: DeployResult): Promise<void> {
+      await sql`
+        update deploys set phase = ${phase}, result = ${sql.json(result)},
+          closed_at = case when ${phase} = 'closed' then coalesce(closed_at, now()) end
+        where id = ${id}`;
+    },
+
+    async addEvidence(id: string, evidence: NewEvidence): Promise<void> {
+      await sql`
+        insert into evidence (deploy_id, "check", phase, ok, reason, detail)
+        values (${id}, ${evidence.check}, ${evidence.phase}, ${evidence.ok}, ${evidence.reason},
+          ${sql.json((evidence.detail ?? {}) as never)})
+        on conflict (deploy_id, "check") do nothing`;
+    },
+
+    async find(id: string): Promise<StoredDeploy | null> {
+      const [row] = await sql<DeployRow[]>`select ${columns(sql)} from deploys where id = ${id}`;
+      if (row === undefined) return null;
+      const evidence = await sql<StoredEvidence[]>`
+        select "check", phase, ok, reason, detail, at from evidence where deploy_id = ${id} order by id`;
+      return { ...row, evidence };
+    },
+
+    /** Newest first, without evidence. `before`: the id of the last one of the page before. */
+    list: ({ service, before, limit }: { service: string; before?: string; limit: number }): Promise<StoredDeploy[]> =>
+      sql<DeployRow[]>`
+        select ${columns(sql)} from deploys where service = ${service}
+        ${
+          before === undefined
+            ? sql``
+            : sql`and (requested_at, id) < (select requested_at, id from deploys where id = ${before})`
+        }
+        order by requested_at desc, id desc limit ${limit}`.then((rows) =>
+        rows.map((row) => ({ ...row, evidence: [] })),
+      ),
+  };
+}
+
+function columns(sql: Sql) {
+  return sql`id, service, kind, actor, phase, result, workflow_id, run_id, requested_at, closed_at`;
+}

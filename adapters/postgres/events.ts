@@ -1,0 +1,47 @@
+import type { EventPhase } from '../../domain/deploy/words.ts';
+import type { Sql } from './connect.ts';
+
+export interface NewEvent {
+  readonly type: string;
+  readonly phase?: EventPhase | null;
+  readonly subject: string;
+  readonly actor: string;
+  readonly deploy_id?: string | null;
+  readonly data?: Readonly<Record<string, unknown>>;
+  /** Two appends with the same key are one event: what a retried activity writes again. */
+  readonly once?: string;
+}
+
+export interface StoredEvent {
+  readonly id: number;
+  readonly at: Date;
+  readonly type: string;
+  readonly phase: EventPhase | null;
+  readonly subject: string;
+  readonly actor: string;
+  readonly deploy_id: string | null;
+  readonly data: Record<string, unknown>;
+}
+
+export type EventStore = ReturnType<typeof createEventStore>;
+
+/** The append-only audit (row D13). */
+export function createEventStore(sql: Sql) {
+  return {
+    async append(event: NewEvent): Promise<void> {
+      await sql`
+        insert into events (type, phase, subject, actor, deploy_id, data, once)
+        values (${event.type}, ${event.phase ?? null}, ${event.subject}, ${event.actor}, ${event.deploy_id ?? null},
+          ${sql.json((event.data ?? {}) as never)}, ${event.once ?? null})
+        on conflict (once) do nothing`;
+    },
+
+    async list(page: { after?: number; limit: number; subject?: string | undefined }): Promise<StoredEvent[]> {
+      const rows = await sql<(Omit<StoredEvent, 'id'> & { id: string })[]>`
+        select id, at, type, phase, subject, actor, deploy_id, data from events
+        where id > ${page.after ?? 0} ${page.subject === undefined ? sql`` : sql`and subject = ${page.subject}`}
+        order by id limit ${page.limit}`;
+      return rows.map((row) => ({ ...row, id: Number(row.id) }));
+    },
+  };
+}

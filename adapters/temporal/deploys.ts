@@ -1,0 +1,72 @@
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+  type Client,
+} from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
+import { deployWorkflowId, mainTaskQueue, type DeployInput, type StopInput } from '../../domain/deploy/run.ts';
+
+export interface RunReference {
+  readonly workflow_id: string;
+  readonly run_id: string;
+}
+
+/** Another run holds the subject. */
+export class RunInTheWay extends Error {
+  override readonly name = 'RunInTheWay';
+  constructor(
+    readonly run: RunReference,
+    /** The deploy that run carries out; null when it is not a deploy. */
+    readonly deploy_id: string | null,
+  ) {
+    super(`${run.workflow_id} is running (run ${run.run_id})`);
+  }
+}
+
+export type DeployRuns = ReturnType<typeof createDeployRuns>;
+
+/** Starts the runs that change a service. Both kinds share one workflow id, so one at a time. */
+export function createDeployRuns(client: Client) {
+  return {
+    start: (input: DeployInput): Promise<RunReference> => start(client, 'deploy', input, input.deploy_id),
+    stop: (input: StopInput): Promise<RunReference> => start(client, 'stopService', input, null),
+  };
+}
+
+async function start(
+  client: Client,
+  workflow: 'deploy' | 'stopService',
+  input: DeployInput | StopInput,
+  deployId: string | null,
+): Promise<RunReference> {
+  const workflowId = deployWorkflowId(input.service);
+  try {
+    const handle = await client.workflow.start(workflow, {
+      workflowId,
+      taskQueue: mainTaskQueue,
+      args: [input],
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+      memo: { deploy_id: deployId, actor: input.actor },
+      typedSearchAttributes: new TypedSearchAttributes([
+        { key: keyword('HoldfastKind'), value: workflow === 'deploy' ? 'deploy' : 'stop' },
+        { key: keyword('HoldfastSubject'), value: `service/${input.service}` },
+      ]),
+      staticSummary: `${workflow === 'deploy' ? 'Deploy' : 'Stop'} ${input.service}, asked for by ${input.actor}`,
+    });
+    return { workflow_id: workflowId, run_id: handle.firstExecutionRunId };
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const running = await client.workflow.getHandle(workflowId).describe();
+    const deploy = running.memo?.['deploy_id'];
+    throw new RunInTheWay(
+      { workflow_id: workflowId, run_id: running.runId },
+      typeof deploy === 'string' ? deploy : null,
+    );
+  }
+}
+
+function keyword(name: string) {
+  return defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
+}

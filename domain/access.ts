@@ -1,0 +1,38 @@
+import { z } from 'zod';
+
+/** Row O2, weakest first. `agent` is beside operating: it reads, and proposes where a row says so. */
+export const roles = ['viewer', 'agent', 'operator', 'admin'] as const;
+export type Role = (typeof roles)[number];
+
+/** Does a token of role `held` allow what asks for `needed`? */
+export function allows(held: Role, needed: Role): boolean {
+  return roles.indexOf(held) >= roles.indexOf(needed);
+}
+
+export const actorName = z
+  .string()
+  .regex(/^[a-z][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, dots, underscores and hyphens, at most 63');
+
+export const tokenRequestSchema = z
+  .strictObject({
+    actor: actorName.meta({ description: 'Who the token stands for in the audit.' }),
+    role: z.enum(roles),
+    expires_at: z.iso.datetime().optional(),
+  })
+  .meta({ id: 'TokenRequest' });
+
+export const tokenSchema = z
+  .object({
+    id: z.string(),
+    actor: actorName,
+    role: z.enum(roles),
+    created_at: z.iso.datetime(),
+    expires_at: z.iso.datetime().nullable(),
+    revoked_at: z.iso.datetime().nullable(),
+    last_used_at: z.iso.datetime().nullable(),
+  })
+  .meta({ id: 'Token' });
+
+export const newTokenSchema = tokenSchema
+  .extend({ token: z.string().meta({ description: 'The secret; shown once, stored hashed.' }) })
+  .meta({ id: 'NewToken' });

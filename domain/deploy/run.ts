@@ -1,0 +1,39 @@
+import type { DeployRequest } from './schemas.ts';
+import type { Phase } from './words.ts';
+
+/** What a deploy workflow is started with: references only, never contents or secrets. */
+export interface DeployInput {
+  readonly deploy_id: string;
+  readonly service: string;
+  readonly box: string;
+  readonly actor: string;
+  readonly request: DeployRequest;
+}
+
+export interface StopInput {
+  readonly service: string;
+  readonly box: string;
+  readonly actor: string;
+}
+
+/** The id of the run is the lock of its subject: two deploys of a service cannot run at once. */
+export function deployWorkflowId(service: string): string {
+  return `deploy/${service}`;
+}
+
+/** Workflows, and activities that touch no box. */
+export const mainTaskQueue = 'holdfast';
+
+/** Side effects on one machine. */
+export function boxTaskQueue(box: string): string {
+  return `box-${box}`;
+}
+
+/** The outcome of a check, on its way into the records. */
+export interface NewEvidence {
+  readonly check: string;
+  readonly phase: Phase;
+  readonly ok: boolean;
+  readonly reason: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,17 @@
+import { z } from 'zod';
+import { eventPhases } from './deploy/words.ts';
+
+/** Row D13 and the audit: append-only. */
+export const eventSchema = z
+  .object({
+    id: z.number().int(),
+    at: z.iso.datetime(),
+    type: z.string().meta({ example: 'deploy.started' }),
+    phase: z.enum(eventPhases).nullable(),
+    subject: z.string().meta({ example: 'service/web' }),
+    actor: z.string(),
+    deploy_id: z.string().nullable(),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'Event' });
+export type Event = z.output<typeof eventSchema>;

@@ -1,0 +1,31 @@
+/** Permanent conditions. Each is the `type` of a non-retryable ApplicationFailure; nothing else may be one. */
+export const failureTypes = [
+  'ServiceUnknown',
+  'SourceUnreachable',
+  'RefUnknown',
+  'ReleaseUnknown',
+  'ReleaseMissing',
+  'BuildFailed',
+  'GuardRefused',
+  'RunSpecInvalid',
+  'LockLost',
+  'DesiredStateChanged',
+  'CommandNotFound',
+] as const;
+
+export type FailureType = (typeof failureTypes)[number];
+
+/** A permanent failure in adapters and activities: carries its type to where Temporal's own error is made. */
+export class PermanentFailure extends Error {
+  constructor(
+    readonly type: FailureType,
+    message: string,
+  ) {
+    super(message);
+    this.name = type;
+  }
+}
+
+export function isPermanentFailure(error: unknown): error is PermanentFailure {
+  return error instanceof PermanentFailure;
+}

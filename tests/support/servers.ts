@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { connect, databaseUrl, type Sql } from '../../adapters/postgres/connect.ts';
+import { migrateAll } from '../../adapters/postgres/migrate.ts';
+import { packageRoot } from '../../infra/package-root.ts';
+
+/** The real servers of this test run, started by global-setup.ts. */
+export function servers(): { readonly temporalAddress: string; readonly databaseUrl: string } {
+  return { temporalAddress: fromSetup('HOLDFAST_TEST_TEMPORAL'), databaseUrl: fromSetup('HOLDFAST_TEST_POSTGRES') };
+}
+
+export interface TestDatabases {
+  readonly database: string;
+  readonly dataUrl: string;
+  readonly opsUrl: string;
+  readonly ops: Sql;
+  drop(): Promise<void>;
+}
+
+/** The two databases, migrated, under a name of their own. */
+export async function freshDatabases(): Promise<TestDatabases> {
+  const server = servers().databaseUrl;
+  const database = `t_${randomBytes(6).toString('hex')}`;
+  await migrateAll(server, database, join(packageRoot, 'infra/migrations'));
+  const opsUrl = databaseUrl(server, `${database}_ops`);
+  const ops = connect(opsUrl, { name: 'holdfast-test' });
+  return {
+    database,
+    dataUrl: databaseUrl(server, database),
+    opsUrl,
+    ops,
+    async drop() {
+      await ops.end();
+      const admin = connect(server, { name: 'holdfast-test', max: 1 });
+      await admin`drop database if exists ${admin(database)} with (force)`;
+      await admin`drop database if exists ${admin(`${database}_ops`)} with (force)`;
+      await admin.end();
+    },
+  };
+}
+
+function fromSetup(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set: run tests through \`npm test\`, which starts the servers`);
+  return value;
+}

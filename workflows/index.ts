@@ -1,0 +1,2 @@
+export { deploy } from './deploy.ts';
+export { stopService } from './stop-service.ts';

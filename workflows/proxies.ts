@@ -1,0 +1,47 @@
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import type { DeployActivities } from '../activities/deploy.ts';
+import type { OperationsActivities } from '../activities/operations.ts';
+import { boxTaskQueue } from '../domain/deploy/run.ts';
+
+/** Rows of the operations database: short, and worth waiting for while Postgres is away. */
+export const operations = proxyActivities<OperationsActivities>({
+  startToCloseTimeout: '20 seconds',
+  scheduleToCloseTimeout: '24 hours',
+  // Nothing is decided or undone because a database is being restarted; tried often, so that work resumes at once.
+  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 1.5, maximumInterval: '5 seconds' },
+});
+
+/** Waiting for another pipeline's lock is a retry that an operator can see in Temporal's UI. */
+export const locks = proxyActivities<Pick<OperationsActivities, 'takeLocks'>>({
+  startToCloseTimeout: '20 seconds',
+  scheduleToCloseTimeout: '6 hours',
+  // The holder may be a restore that takes long; looking every 2 s costs next to nothing.
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 1.5, maximumInterval: '2 seconds' },
+});
+
+/** Side effects on one box that end within seconds; the heartbeat notices a worker that died. */
+export function onBox(box: string) {
+  return proxyActivities<Omit<DeployActivities, 'buildRelease' | 'resolveRelease'>>({
+    taskQueue: boxTaskQueue(box),
+    startToCloseTimeout: '15 minutes',
+    scheduleToCloseTimeout: '1 hour',
+    heartbeatTimeout: '5 seconds',
+    // What is cancelled is over before anything is put back: no start may happen after the stop.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    // The box may be rebooting: half a minute of quick tries, then patiently.
+    retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '15 seconds' },
+  });
+}
+
+/** Fetching and building may take long, and may fail for reasons of the network. */
+export function buildingOn(box: string) {
+  return proxyActivities<Pick<DeployActivities, 'buildRelease' | 'resolveRelease'>>({
+    taskQueue: boxTaskQueue(box),
+    startToCloseTimeout: '2 hours',
+    scheduleToCloseTimeout: '3 hours',
+    heartbeatTimeout: '5 seconds',
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    // A build step that failed is permanent; what is tried again is a network that was away.
+    retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 5 },
+  });
+}

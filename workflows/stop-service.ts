@@ -1,0 +1,30 @@
+import { ApplicationFailure, CancellationScope, workflowInfo } from '@temporalio/workflow';
+import type { StopInput } from '../domain/deploy/run.ts';
+import { locks, onBox, operations } from './proxies.ts';
+
+/** Takes a service down because an operator asked for it. Its releases stay; the next deploy brings it back. */
+export async function stopService({ service, box, actor }: StopInput): Promise<{ stopped: readonly string[] }> {
+  const { workflowId: workflow_id, runId: run_id } = workflowInfo();
+  const run = { workflow_id, run_id };
+  try {
+    const [lock] = await locks.takeLocks([{ resource: `service/${service}`, mode: 'exclusive' }], run);
+    if (lock === undefined) throw ApplicationFailure.nonRetryable('No lock was given');
+    const { desired } = await operations.serviceFacts(service);
+    await operations.setDesired(service, desired.epoch, {
+      release_id: desired.release_id,
+      state: 'stopped',
+      instance: null,
+    });
+    const stopped = await onBox(box).stopOthers({ service, lock_token: lock.token, keep: null });
+    await operations.appendEvent({
+      type: 'service.stopped',
+      subject: `service/${service}`,
+      actor,
+      data: { stopped },
+      once: `${run_id}/service.stopped`,
+    });
+    return { stopped };
+  } finally {
+    await CancellationScope.nonCancellable(() => operations.releaseLocks(run));
+  }
+}
