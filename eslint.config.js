@@ -43,7 +43,7 @@ export default tseslint.config(
     },
   },
   {
-    plugins: { boundaries },
+    plugins: { boundaries: /** @type {import('eslint').ESLint.Plugin} */ (/** @type {unknown} */ (boundaries)) },
     settings: {
       'import/resolver': { typescript: { project: './tsconfig.json' } },
       'boundaries/elements': [
@@ -115,5 +115,5 @@ export default tseslint.config(
     },
   },
   { files: ['infra/**', 'cli/**', 'workers/main.ts', 'bench/**'], rules: { 'no-console': 'off' } },
-  { files: ['*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
+  { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },
 );

@@ -88,7 +88,7 @@ export function createDeployActivities(deps: DeployDeps) {
         folders.build({
           service,
           release_id: release.release_id,
-          export: (folder) => git.export(service, release.release_id, folder),
+          export: (folder) => git.export(service, release.release_id, folder, { signal }),
           steps: spec.build,
           env: provenance(release),
           signal,
@@ -100,7 +100,7 @@ export function createDeployActivities(deps: DeployDeps) {
 
     /** Are the bits of this release still there, and still the same? */
     verifyRelease: (service: string, release_id: string): Promise<'ok' | 'missing' | 'changed'> =>
-      withHeartbeat(() => folders.verify(service, release_id)),
+      withHeartbeat((signal) => folders.verify(service, release_id, signal)),
 
     /** Takes down every process of the service but the one to keep. Returns what was stopped. */
     async stopOthers(

@@ -41,15 +41,16 @@ export interface OperationsDeps {
 /** What every pipeline does to the operations database; no box is touched. Each may be repeated. */
 export function createOperationsActivities({ services, deploys, events, locks, isClosed }: OperationsDeps) {
   return {
-    /** Throws, and so is tried again, while another open run holds one of them. */
+    /** Throws, and so is tried again, while another open run holds one of them. What a closed run left is reaped. */
     async takeLocks(wishes: readonly LockWish[], run: RunOfLock): Promise<readonly HeldLock[]> {
-      const taken = await locks.acquire(wishes, run);
-      if ('held' in taken) return taken.held;
-      for (const holder of taken.holders) {
-        if (await isClosed(holder)) await locks.releaseRun(holder.run_id);
+      for (;;) {
+        const taken = await locks.acquire(wishes, run);
+        if ('held' in taken) return taken.held;
+        for (const holder of taken.holders) {
+          if (!(await isClosed(holder))) throw new Error(`${holder.resource} is held by ${holder.workflow_id}`);
+          await locks.releaseRun(holder.run_id);
+        }
       }
-      const inTheWay = taken.holders.map((holder) => `${holder.resource} is held by ${holder.workflow_id}`);
-      throw new Error(inTheWay.join('; '));
     },
 
     async releaseLocks(run: RunOfLock): Promise<void> {

@@ -28,7 +28,7 @@ export type DeployStore = ReturnType<typeof createDeployStore>;
 /** Deploys and their evidence. Every write may be repeated by a retried activity and then changes nothing. */
 export function createDeployStore(sql: Sql) {
   return {
-    /** Before the run, so that what a person asked for is a row before a workflow waits on it; and again by the run itself. */
+    /** By whoever comes first: the API that started the run, or the run itself. A row that is there keeps what it has. */
     async open(
       input: DeployInput,
       run: { workflow_id: string; run_id: string | null },

@@ -53,6 +53,8 @@ async function start(
         { key: keyword('HoldfastKind'), value: workflow === 'deploy' ? 'deploy' : 'stop' },
         { key: keyword('HoldfastSubject'), value: `service/${input.service}` },
       ]),
+      // A worker that dies with a task in its hands holds it up for this long; ten seconds would be the default.
+      workflowTaskTimeout: '5 seconds',
       staticSummary: `${workflow === 'deploy' ? 'Deploy' : 'Stop'} ${input.service}, asked for by ${input.actor}`,
     });
     return { workflow_id: workflowId, run_id: handle.firstExecutionRunId };

@@ -1,12 +1,15 @@
-import { execa } from 'execa';
+import { execFile } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
 
 /** A small web service in a git repository of its own, made anew each time. */
 export async function createWebRepository(folder: string): Promise<{ commit(version: Version): Promise<string> }> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const git = async (...args: string[]): Promise<string> => (await execa('git', args, { cwd: folder })).stdout.trim();
+  const git = async (...args: string[]): Promise<string> => (await run('git', args, { cwd: folder })).stdout.trim();
   await git('init', '--quiet', '--initial-branch=main');
   return {
     async commit(version) {

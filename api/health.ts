@@ -1,0 +1,98 @@
+import type { Sql } from '../adapters/postgres/connect.ts';
+import type { Temporal } from '../adapters/temporal/connect.ts';
+import { mainTaskQueue } from '../domain/deploy/run.ts';
+import type { BuildInfo, Health, ServerState } from '../domain/health.ts';
+
+export interface HealthDeps {
+  readonly sql: Sql;
+  readonly temporal: Temporal;
+  readonly namespace: string;
+  readonly build: BuildInfo;
+  readonly version: string;
+  /** Where a worker must poll; default: the queue of the workflows. */
+  readonly taskQueue?: string;
+}
+
+const boundMs = 1_000;
+const cacheMs = 1_000;
+// A poll lasts up to a minute and is seen when it begins, so an idle worker may have been seen a little over a minute ago.
+const workerSeenWithinMs = 70_000;
+
+/** The state of each part, asked for at most once a second however many ask. */
+export function createHealth(deps: HealthDeps): () => Promise<Health> {
+  const look = createLook(deps);
+  let seen: { readonly at: number; readonly health: Promise<Health> } | null = null;
+  return () => {
+    if (seen === null || performance.now() - seen.at > cacheMs) seen = { at: performance.now(), health: look() };
+    return seen.health;
+  };
+}
+
+function createLook({
+  sql,
+  temporal,
+  namespace,
+  build,
+  version,
+  taskQueue = mainTaskQueue,
+}: HealthDeps): () => Promise<Health> {
+  const checkTemporal = createCheck(() => temporalVersion(temporal));
+  const checkPostgres = createCheck(() => postgresVersion(sql));
+  const checkWorker = createCheck(() => workerSeen(temporal, namespace, taskQueue));
+  return async () => {
+    const [ofTemporal, ofPostgres, worker] = await Promise.all([checkTemporal(), checkPostgres(), checkWorker()]);
+    const servers = { temporal: ofTemporal, postgres: ofPostgres, worker };
+    const known = { temporal: ofTemporal.version, postgres: ofPostgres.version };
+    return {
+      ...build,
+      status: Object.values(servers).every(({ state }) => state === 'ok') ? 'ok' : 'degraded',
+      versions: { holdfast: version, node: process.versions.node, ...withoutNulls(known) },
+      servers,
+      checked_at: new Date().toISOString(),
+    };
+  };
+}
+
+/** One probe at a time: a server that hangs collects no queue of questions. `probe` gives the version. */
+function createCheck(probe: () => Promise<string | null>): () => Promise<ServerState> {
+  let pending: Promise<ServerState> | null = null;
+  return async () => {
+    pending ??= probe()
+      .then((version): ServerState => ({ state: 'ok', version, reason: null }), unavailable)
+      .finally(() => (pending = null));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<ServerState>((resolve) => {
+      timer = setTimeout(() => resolve(unavailable(new Error(`no answer within ${boundMs / 1_000} s`))), boundMs);
+    });
+    return Promise.race([pending, late]).finally(() => clearTimeout(timer));
+  };
+}
+
+/** /health needs no token, so the reason is a word, never a message with an address or a role in it. */
+function unavailable(error: Error & { code?: unknown }): ServerState {
+  const reason = typeof error.code === 'string' ? error.code : error.code === undefined ? error.message : 'no answer';
+  return { state: 'unavailable', version: null, reason };
+}
+
+async function temporalVersion({ connection }: Temporal): Promise<string | null> {
+  const info = await connection.withDeadline(Date.now() + boundMs, () => connection.workflowService.getSystemInfo({}));
+  return info.serverVersion;
+}
+
+async function postgresVersion(sql: Sql): Promise<string | null> {
+  const [row] = await sql<{ server_version: string }[]>`show server_version`;
+  return row?.server_version.split(' ')[0] ?? null;
+}
+
+async function workerSeen({ connection }: Temporal, namespace: string, taskQueue: string): Promise<null> {
+  const { pollers } = await connection.withDeadline(Date.now() + boundMs, () =>
+    connection.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue } }),
+  );
+  const last = Math.max(0, ...pollers.map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000));
+  if (Date.now() - last > workerSeenWithinMs) throw new Error(`no worker polls the task queue ${taskQueue}`);
+  return null;
+}
+
+function withoutNulls(values: Record<string, string | null>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== null));
+}

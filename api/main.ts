@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { connect, databaseUrl } from '../adapters/postgres/connect.ts';
+import { connectTemporal } from '../adapters/temporal/connect.ts';
+import { ConfigError, loadConfig, type Config } from '../infra/config.ts';
+import { packageRoot } from '../infra/package-root.ts';
+import { createApp } from './app.ts';
+import { readBuildInfo, readVersion } from './build-info.ts';
+import { createLogger } from './log.ts';
+import { createParts } from './parts.ts';
+import { NothingGuardsIt, serve } from './serve.ts';
+
+const stopWithinMs = 5_000;
+
+async function main(): Promise<void> {
+  const config = loadConfig();
+  const log = createLogger(config.logLevel, pino.destination({ dest: 1, sync: true }));
+  const { behind, close } = connectAll(config);
+  const parts = createParts(behind);
+  const { host, port } = config.api;
+  const app = createApp({ ...parts, log, box: config.box, host });
+  log.info({ version: behind.version, ...behind.build }, 'starting');
+  await serve({ host, port, app, log, anyToken: () => parts.tokens.any(), stopping: stopSignal() });
+  await close();
+  log.info('stopped');
+}
+
+/** Nothing is asked of a server here: it may be down now and come later. */
+function connectAll({ postgres, temporal: { address, namespace, uiUrl } }: Config) {
+  if (postgres.url === null || address === null) {
+    throw new ConfigError('DATABASE_URL and TEMPORAL_ADDRESS are needed here; `npm start` sets both.');
+  }
+  const url = databaseUrl(postgres.url, `${postgres.database}_ops`);
+  const sql = connect(url, { name: 'holdfast-api', max: 8 });
+  const keys = connect(url, { name: 'holdfast-api-keys', max: 4 });
+  const temporal = connectTemporal({ address, namespace });
+  const build = readBuildInfo(packageRoot);
+  return {
+    behind: { sql, keys, temporal, namespace, uiUrl, build, version: readVersion(packageRoot) },
+    // Temporal's connection ends with the process: a retry that finds it closed throws where nobody can catch it.
+    close: () => Promise.all([sql.end({ timeout: 1 }), keys.end({ timeout: 1 })]),
+  };
+}
+
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      controller.abort();
+      void sleep(stopWithinMs, null, { ref: false }).then(() =>
+        fail(new Error(`not stopped within ${stopWithinMs} ms`)),
+      );
+    });
+  }
+  return controller.signal;
+}
+
+function fail(error: unknown): never {
+  const { message, stack, code } = error as Error & { code?: string };
+  const plain = error instanceof ConfigError || error instanceof NothingGuardsIt || code === 'EADDRINUSE';
+  process.stderr.write(`holdfast api: ${plain ? message : stack}\n`);
+  process.exit(1);
+}
+
+main().then(() => process.exit(0), fail);

@@ -1,0 +1,54 @@
+import type { Sql } from '../adapters/postgres/connect.ts';
+import { createDeployStore } from '../adapters/postgres/deploys.ts';
+import { createEventStore } from '../adapters/postgres/events.ts';
+import { createIdempotencyStore } from '../adapters/postgres/idempotency.ts';
+import { countOutcomes } from '../adapters/postgres/outcomes.ts';
+import { createServiceStore } from '../adapters/postgres/services.ts';
+import { createTokenStore } from '../adapters/postgres/tokens.ts';
+import type { Temporal } from '../adapters/temporal/connect.ts';
+import { createDeployRuns, type DeployRuns } from '../adapters/temporal/deploys.ts';
+import type { BuildInfo } from '../domain/health.ts';
+import type { AppDeps } from './app.ts';
+import { createHealth } from './health.ts';
+import { createRuns } from './runs.ts';
+
+export interface Behind {
+  /** The operations database. */
+  readonly sql: Sql;
+  /** The same database by a small pool of its own, for idempotency keys. */
+  readonly keys: Sql;
+  readonly temporal: Temporal;
+  readonly namespace: string;
+  readonly uiUrl: string | null;
+  readonly build: BuildInfo;
+  readonly version: string;
+}
+
+type Parts = Omit<AppDeps, 'log' | 'box' | 'host' | 'limits' | 'streaming'>;
+
+/** Everything that the application needs of what is behind it. */
+export function createParts(behind: Behind): Parts {
+  const { sql, keys, temporal, namespace, uiUrl, version } = behind;
+  return {
+    services: createServiceStore(sql),
+    deploys: createDeployStore(sql),
+    events: createEventStore(sql),
+    tokens: createTokenStore(sql),
+    idempotency: createIdempotencyStore(keys),
+    countOutcomes: () => countOutcomes(sql),
+    deployRuns: bounded(temporal),
+    health: createHealth(behind),
+    runs: createRuns(uiUrl, namespace),
+    version,
+  };
+}
+
+/** The client retries for many seconds; a person who waits for an answer is told sooner that Temporal is down. */
+function bounded({ client }: Temporal): DeployRuns {
+  const runs = createDeployRuns(client);
+  const soon = () => Date.now() + 5_000;
+  return {
+    start: (input) => client.withDeadline(soon(), () => runs.start(input)),
+    stop: (input) => client.withDeadline(soon(), () => runs.stop(input)),
+  };
+}

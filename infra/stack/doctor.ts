@@ -1,0 +1,132 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { access, constants, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { freeBytes } from '../../adapters/files/disk.ts';
+import { healthSchema, type Check, type Health, type ServerState } from '../../domain/health.ts';
+import type { Config } from '../config.ts';
+import { findGo, installedPostgres, packageManager } from './prerequisites.js';
+import { findTemporal } from './temporal-program.ts';
+import { runningAddresses } from './up.ts';
+import { supervisorOf } from './supervisor-lock.ts';
+
+const run = promisify(execFile);
+const littleRoomBytes = 1024 ** 3;
+
+/** Every part: found where, which version, healthy or what to do. Works whether Holdfast runs or not, and changes nothing. */
+export async function diagnose(config: Config): Promise<Check[]> {
+  const running = await supervisorOf({ run: join(config.home, 'run') });
+  const health = running === null ? null : await askHealth(config.home);
+  return Promise.all([
+    checkNode(),
+    checkProgram('npm', 'Install npm; it comes with Node.js.'),
+    checkProgram('git', 'Install git.'),
+    checkHome(config.home),
+    checkDisk(config.home),
+    checkTemporal(config, health),
+    checkPostgres(config, health),
+    checkSupervisor(running !== null),
+    checkApp('worker', health?.servers.worker ?? null, running !== null),
+    checkApi(health, running !== null),
+  ]);
+}
+
+async function checkNode(): Promise<Check> {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const fits = major > 20 || (major === 20 && minor >= 20);
+  const found = `${process.versions.node}, ${process.execPath}`;
+  return fits ? ok('node', found) : fail('node', found, 'Install Node.js 20.20 or newer.');
+}
+
+async function checkProgram(id: string, advice: string): Promise<Check> {
+  try {
+    const { stdout } = await run(id, ['--version'], { timeout: 10_000 });
+    return ok(id, stdout.trim());
+  } catch {
+    return fail(id, 'not found on PATH', advice);
+  }
+}
+
+async function checkHome(home: string): Promise<Check> {
+  if (!existsSync(home)) return warn('home', `${home} is not there yet`, 'npm start makes it.');
+  try {
+    await access(home, constants.W_OK);
+    const { format, box } = JSON.parse(await readFile(join(home, 'version.json'), 'utf8')) as Record<string, unknown>;
+    return ok('home', `${home}, format ${String(format)}, box ${String(box)}`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES' || code === 'EROFS') return fail('home', `${home} is not writable`, 'Set HOLDFAST_HOME to a folder that is yours.');
+    return warn('home', `${home} was not set up to its end`, 'npm start goes on where it was.');
+  }
+}
+
+async function checkDisk(home: string): Promise<Check> {
+  const free = await freeBytes(existsSync(home) ? home : '/');
+  const found = `${(free / 1024 ** 3).toFixed(1)} GB free`;
+  return free > littleRoomBytes ? ok('disk', found) : warn('disk', found, 'Make room: deploys and databases need it.');
+}
+
+async function checkTemporal({ temporal, cache }: Config, health: Health | null): Promise<Check> {
+  const state = health?.servers.temporal ?? null;
+  if (temporal.address !== null) return serverCheck('temporal', `TEMPORAL_ADDRESS ${temporal.address}`, state);
+  const program = await findTemporal(cache);
+  if (program !== null) return serverCheck('temporal', `${program.path}, ${program.origin}`, state);
+  const go = await findGo();
+  if (go !== null) return warn('temporal', `not there yet; it can be built with ${go}`, 'npm start builds it, once.');
+  return fail('temporal', 'not found, and no Go 1.25 to build it', 'Install `temporal` or Go, or set TEMPORAL_ADDRESS.');
+}
+
+async function checkPostgres({ postgres }: Config, health: Health | null): Promise<Check> {
+  const state = health?.servers.postgres ?? null;
+  if (postgres.url !== null) return serverCheck('postgres', `DATABASE_URL ${new URL(postgres.url).host}`, state);
+  const [programs] = await installedPostgres();
+  if (programs !== undefined) return serverCheck('postgres', `${programs.major}, ${programs.bin}`, state);
+  if ((await packageManager()) !== null) {
+    return warn('postgres', 'not installed; apt-get can install it', 'npm start installs it, once.');
+  }
+  return fail('postgres', 'no PostgreSQL 14 or newer', 'Install the package `postgresql`, or set DATABASE_URL.');
+}
+
+/** Installed is not healthy: while Holdfast runs, the API says whether the server answers. */
+function serverCheck(id: string, found: string, state: ServerState | null): Check {
+  if (state === null) return ok(id, `${found}; not asked, Holdfast does not run`);
+  if (state.state === 'ok') return ok(id, `${found}; answers${state.version === null ? '' : ` as ${state.version}`}`);
+  return fail(id, `${found}; ${state.reason ?? 'does not answer'}`, `See the log ${id}.log in the data folder.`);
+}
+
+async function checkSupervisor(runs: boolean): Promise<Check> {
+  return runs ? ok('supervisor', 'running') : warn('supervisor', 'Holdfast does not run', 'npm start');
+}
+
+async function checkApp(id: string, state: ServerState | null, expected: boolean): Promise<Check> {
+  if (state?.state === 'ok') return ok(id, 'polls its task queue');
+  if (!expected) return warn(id, 'not running', 'npm start');
+  return fail(id, state?.reason ?? 'the API could not be asked', `See the log ${id}.log in the data folder.`);
+}
+
+async function checkApi(health: Health | null, expected: boolean): Promise<Check> {
+  if (health !== null) return ok('api', `answers: ${health.status}, build ${health.build_sha.slice(0, 8)}`);
+  if (!expected) return warn('api', 'not running', 'npm start');
+  return fail('api', 'does not answer', 'See the log api.log in the data folder.');
+}
+
+async function askHealth(home: string): Promise<Health | null> {
+  try {
+    const { api_url } = await runningAddresses(home);
+    const response = await fetch(`${api_url ?? ''}/health`, { signal: AbortSignal.timeout(5_000) });
+    return healthSchema.parse(await response.json());
+  } catch {
+    return null;
+  }
+}
+
+function ok(id: string, found: string): Check {
+  return { id, state: 'ok', found, advice: null };
+}
+function warn(id: string, found: string, advice: string): Check {
+  return { id, state: 'warn', found, advice };
+}
+function fail(id: string, found: string, advice: string): Check {
+  return { id, state: 'fail', found, advice };
+}

@@ -1,0 +1,67 @@
+import { Connection } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ensureNamespace } from '../../adapters/temporal/namespace.ts';
+import { searchAttributeNames } from '../../domain/search-attributes.ts';
+import type { Home } from './home.ts';
+import type { Ports } from './ports.ts';
+import { StackError } from './stack-error.ts';
+import type { Part } from './supervised.ts';
+
+// The dev server as it comes polls its queues 20 times a second and lets timers be a second late: ten activities a second.
+const dynamicConfig = {
+  'history.transferProcessorMaxPollRPS': '1000',
+  'history.transferProcessorMaxPollHostRPS': '10000',
+  'history.timerProcessorMaxPollRPS': '1000',
+  'history.timerProcessorMaxPollHostRPS': '10000',
+  'history.timerProcessorMaxTimeShift': '"10ms"',
+};
+
+/** Temporal on a file database that survives a power cut, on the loopback interface only: it has no authentication. */
+export function temporalPart(home: Home, program: string, ports: Ports, namespace: string): Part {
+  const flags = {
+    ip: '127.0.0.1',
+    port: String(ports.temporal),
+    'ui-port': String(ports.temporal_ui),
+    'db-filename': home.path('temporal', 'temporal.db'),
+    namespace,
+    'log-level': 'warn',
+  };
+  const many: [string, string][] = [
+    ['sqlite-pragma', 'journal_mode=wal'],
+    ['sqlite-pragma', 'synchronous=full'],
+    ...Object.entries(dynamicConfig).map(([key, value]): [string, string] => ['dynamic-config-value', `${key}=${value}`]),
+    ...searchAttributeNames.map((name): [string, string] => ['search-attribute', `${name}=Keyword`]),
+  ];
+  const args = [...Object.entries(flags), ...many].flatMap(([flag, value]) => [`--${flag}`, value]);
+  return {
+    name: 'temporal',
+    argv: [program, 'server', 'start-dev', ...args],
+    env: { PATH: process.env['PATH'], HOME: home.path('temporal'), TMPDIR: process.env['TMPDIR'] },
+    stopSignal: 'SIGTERM',
+  };
+}
+
+/** Waits until the server answers, then sees to the namespace: ours and anybody's. */
+export async function readyTemporal(address: string, namespace: string, timeoutMs: number): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      const connection = await Connection.connect({ address, connectTimeout: 2_000 });
+      try {
+        await ensureNamespace(connection, namespace);
+        return;
+      } finally {
+        await connection.close();
+      }
+    } catch (error) {
+      if (Date.now() > deadline) {
+        const why = error instanceof Error ? error.message : String(error);
+        throw new StackError(
+          `Temporal at ${address} does not serve namespace ${namespace}: ${why}`,
+          'See the log of Temporal, or check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.',
+        );
+      }
+      await sleep(100);
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// @ts-check
+// Every check there is, one after the other; all are run, also when one fails.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+const servers = ['docker', 'postgres', 'temporal'];
+const resultFile = '.cache/jest-result.json';
+
+/** @type {[string, string[]][]} */
+const checks = [
+  ['format', ['prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.']],
+  ['lint', ['eslint/bin/eslint.js', '.']],
+  ['types', ['typescript/bin/tsc', '-p', '.']],
+  ['unused code', ['knip/bin/knip.js', '--no-progress']],
+];
+
+/**
+ * The exit code: 0 only when every check and every test passed, and there were tests. With arguments for jest, only jest.
+ * @param {string} root
+ * @param {string[]} args
+ */
+export function verify(root, args) {
+  const { without, rest, problem } = readArguments(args);
+  if (problem !== null) {
+    process.stderr.write(`holdfast: ${problem}\n`);
+    return 2;
+  }
+  const failed = rest.length > 0 ? [] : checks.filter((check) => !passes(root, check)).map(([name]) => name);
+  rmSync(join(root, resultFile), { force: true });
+  mkdirSync(join(root, '.cache'), { recursive: true });
+  const jest = ['node_modules/jest/bin/jest.js', '--json', `--outputFile=${resultFile}`, ...rest];
+  const since = performance.now();
+  const { status } = spawnSync(process.execPath, jest, {
+    cwd: root,
+    // jest prints its report on stderr; with --json stdout is the result, which is in the file.
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, HOLDFAST_TEST_WITHOUT: without.join(',') },
+  });
+  if (status !== 0) failed.push('tests');
+  say(status === 0, 'tests', since);
+  if (failed.length > 0) process.stderr.write(`failed: ${failed.join(', ')}\n`);
+  console.log(lastLine(root));
+  return failed.length === 0 && counts(root).passed > 0 ? 0 : 1;
+}
+
+/** Computed from jest's own result. @param {string} root */
+export function lastLine(root) {
+  const { passed, failed, skipped } = counts(root);
+  return `tests: ${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+/** A suite that could not run counts as one failed test: it is not nothing. @param {string} root */
+function counts(root) {
+  const path = join(root, resultFile);
+  if (!existsSync(path)) return { passed: 0, failed: 1, skipped: 0 };
+  const result = JSON.parse(readFileSync(path, 'utf8'));
+  return {
+    passed: result.numPassedTests,
+    failed: result.numFailedTests + result.numRuntimeErrorTestSuites,
+    skipped: result.numPendingTests + result.numTodoTests,
+  };
+}
+
+/** @param {string} root @param {[string, string[]]} check */
+function passes(root, [name, [script = '', ...args]]) {
+  const since = performance.now();
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join('node_modules', script), ...args], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  say(status === 0, name, since);
+  if (status !== 0) process.stderr.write(`${stdout}${stderr}\n`);
+  return status === 0;
+}
+
+/** @param {string[]} args */
+function readArguments(args) {
+  /** @type {string[]} */
+  const without = [];
+  const rest = [];
+  for (let i = 0; i < args.length; i += 1) {
+    if (args[i] === '--without') without.push(args[(i += 1)] ?? '');
+    else rest.push(args[i] ?? '');
+  }
+  const unknown = without.find((name) => !servers.includes(name));
+  let problem = null;
+  if (unknown !== undefined) problem = `--without takes one of ${servers.join(', ')}, not '${unknown}'`;
+  else if (without.length > 0 && process.env['CI'] === 'true') problem = 'CI runs every test: --without is refused';
+  return { without, rest, problem };
+}
+
+/** @param {boolean} good @param {string} name @param {number} since */
+function say(good, name, since) {
+  process.stderr.write(`  ${good ? '✓' : '✗'} ${name} (${((performance.now() - since) / 1000).toFixed(1)} s)\n`);
+}

@@ -1,0 +1,147 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, type Sql } from '../../adapters/postgres/connect.ts';
+import { createTokenStore } from '../../adapters/postgres/tokens.ts';
+import { connectTemporal, type Temporal } from '../../adapters/temporal/connect.ts';
+import { createApp, type App, type AppDeps } from '../../api/app.ts';
+import { createLogger } from '../../api/log.ts';
+import { createParts } from '../../api/parts.ts';
+import { roles, type Role } from '../../domain/access.ts';
+import { freshDatabases, servers, type TestDatabases } from '../support/servers.ts';
+
+interface Ask {
+  readonly token?: string | null;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The fields of any answer, each where an answer has it. */
+interface Body {
+  readonly type: string;
+  readonly detail: string;
+  readonly instance: string;
+  readonly errors: readonly { readonly path: string }[];
+  readonly next: string;
+  readonly items: readonly Body[];
+  readonly next_cursor: string | null;
+  readonly id: string;
+  readonly name: string;
+  readonly actor: string;
+  readonly phase: string | null;
+  readonly token: string;
+  readonly run_id: string;
+  readonly run_url: string;
+  readonly spec: {
+    readonly box: string;
+    readonly run: { readonly env: unknown };
+    readonly source: { readonly git: string };
+  };
+  readonly safe_mode: boolean;
+  readonly status: unknown;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly servers: Readonly<Record<string, { readonly state: string; readonly reason: string | null }>>;
+  readonly checked_at: string;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Body;
+  readonly text: string;
+}
+
+export interface TestApi {
+  readonly url: string;
+  readonly app: App;
+  readonly parts: ReturnType<typeof createParts>;
+  readonly databases: TestDatabases;
+  readonly temporal: Temporal;
+  /** A token of each role. */
+  readonly tokens: Readonly<Record<Role, string>>;
+  /** Everything that was logged. */
+  readonly logged: () => string;
+  /** As an operator unless told otherwise. */
+  ask(method: string, path: string, options?: Ask): Promise<Reply>;
+  close(): Promise<void>;
+}
+
+export interface TestApiOptions extends Partial<Pick<AppDeps, 'limits' | 'streaming' | 'host'>> {
+  readonly databaseUrl?: string;
+  readonly temporalAddress?: string;
+}
+
+export const uiUrl = 'http://127.0.0.1:8233';
+export const namespace = 'holdfast';
+
+/** The API on a port of its own, over a fresh operations database and the real Temporal. */
+export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
+  const databases = await freshDatabases();
+  const url = options.databaseUrl ?? databases.opsUrl;
+  const pools: readonly [Sql, Sql] = [
+    connect(url, { name: 'test-api', max: 8 }),
+    connect(url, { name: 'test-api-keys', max: 4 }),
+  ];
+  const address = options.temporalAddress ?? servers().temporalAddress;
+  const temporal = connectTemporal({ address, namespace });
+  const build = { build_sha: 'abc', build_time: '2025-01-01T00:00:00Z', build_branch: 'main' };
+  const [sql, keys] = pools;
+  const parts = createParts({ sql, keys, temporal, namespace, uiUrl, build, version: '0.0.0' });
+  const lines: string[] = [];
+  const log = createLogger('debug', { write: (line) => void lines.push(line) });
+  const app = createApp({ host: '127.0.0.1', ...options, ...parts, log, box: 'testbox' });
+  const server = createServer(app.express).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const tokens = await makeTokens(databases.ops);
+  return {
+    url: base,
+    app,
+    parts,
+    databases,
+    temporal,
+    tokens,
+    logged: () => lines.join(''),
+    ask: (method, path, ask = {}) => request(`${base}${path}`, method, { token: tokens.operator, ...ask }),
+    async close() {
+      app.streams.close();
+      server.closeAllConnections();
+      server.close();
+      // A retry that finds the connection closed throws where nobody can catch it.
+      if (options.temporalAddress !== undefined) await sleep(2_000);
+      await Promise.all([...pools.map((pool) => pool.end({ timeout: 1 })), temporal.close()]);
+      await databases.drop();
+    },
+  };
+}
+
+async function makeTokens(ops: Sql): Promise<Record<Role, string>> {
+  const store = createTokenStore(ops);
+  const made = await Promise.all(roles.map(async (role) => [role, (await store.create({ actor: role, role })).token]));
+  return Object.fromEntries(made) as Record<Role, string>;
+}
+
+async function request(url: string, method: string, { token, body, headers }: Ask): Promise<Reply> {
+  const answer = await fetch(url, {
+    method,
+    headers: {
+      ...(token === null || token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  const json = answer.headers.get('content-type')?.includes('json') === true && text !== '';
+  return { status: answer.status, headers: answer.headers, text, body: (json ? JSON.parse(text) : null) as Body };
+}
+
+export const closedPort = 'postgres://nobody:nothing@127.0.0.1:1/none';
+
+export function serviceNameOfItsOwn(): string {
+  return `t-${randomBytes(6).toString('hex')}`;
+}
+
+export const smallestSpec = { source: { git: 'https://example.org/web.git' }, run: { argv: ['node', 'web.js'] } };
