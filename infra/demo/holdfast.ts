@@ -1,4 +1,5 @@
-import { execa } from 'execa';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 import { packageRoot } from '../package-root.ts';
 
@@ -15,15 +16,19 @@ export function createHoldfast(env: Readonly<Record<string, string>>, tell: (lin
   return async (args, { input } = {}) => {
     tell(`$ holdfast ${args.join(' ')}`);
     const command = join(packageRoot, 'dist/cli/main.js');
-    const end = await execa(process.execPath, [command, ...args, '--json'], {
-      env,
-      reject: false,
-      ...(input === undefined ? { stdin: 'ignore' as const } : { input }),
-    });
-    if (end.exitCode === undefined) throw new Error(`holdfast ${args.join(' ')} did not run: ${end.message}`);
-    const lines = end.stdout.split('\n').filter((line) => line.trim() !== '');
-    return { exitCode: end.exitCode, answer: lastValue(lines), message: end.stderr.trim() };
+    const child = spawn(process.execPath, [command, ...args, '--json'], { env: { ...process.env, ...env } });
+    child.stdin.end(input ?? '');
+    const [stdout, stderr, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), ending(child)]);
+    const lines = stdout.split('\n').filter((line) => line.trim() !== '');
+    return { exitCode, answer: lastValue(lines), message: stderr.trim() };
   };
+}
+
+function ending(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
 }
 
 /** A long run prints JSON Lines; anything else prints one value, on one line or many. */
