@@ -47,13 +47,14 @@ export default tseslint.config(
     settings: {
       'import/resolver': { typescript: { project: './tsconfig.json' } },
       'boundaries/elements': [
-        { type: 'config', pattern: ['infra/config.ts', 'infra/package-root.ts'], partialMatch: false },
+        { type: 'config', pattern: ['infra/config.ts', 'infra/package-root.ts', 'infra/build-info.ts'], partialMatch: false },
         { type: 'api-main', pattern: 'api/main.ts', partialMatch: false },
-        { type: 'stack', pattern: 'infra/stack' },
-        { type: 'demo', pattern: 'infra/demo' },
+        { type: 'stack', pattern: 'infra/stack', partialMatch: false },
+        { type: 'demo', pattern: 'infra/demo', partialMatch: false },
         ...['domain', 'adapters', 'activities', 'workflows', 'api', 'cli', 'workers', 'bench', 'tests'].map((type) => ({
           type,
           pattern: type,
+          partialMatch: false,
         })),
       ],
     },
@@ -115,5 +116,10 @@ export default tseslint.config(
     },
   },
   { files: ['infra/**', 'cli/**', 'workers/main.ts', 'bench/**'], rules: { 'no-console': 'off' } },
-  { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },
+  {
+    files: ['**/*.js'],
+    ...tseslint.configs.disableTypeChecked,
+    // tsc checks these files too, and knows what Node has.
+    rules: { ...tseslint.configs.disableTypeChecked.rules, 'no-undef': 'off' },
+  },
 );

@@ -5,6 +5,7 @@ import { deployRequestSchema, deploySchema } from '../domain/deploy/schemas.ts';
 import { eventSchema } from '../domain/event.ts';
 import { healthSchema } from '../domain/health.ts';
 import { releaseSchema, serviceName, serviceSchema, serviceSpecSchema } from '../domain/service.ts';
+import { pageOf, runSchema } from '../domain/answer.ts';
 import { pageQuery } from './page.ts';
 
 /** What goes in and comes out of an action; method, path and role are in the table of actions. */
@@ -19,13 +20,6 @@ export interface Operation {
 }
 
 const named = z.object({ name: serviceName });
-const pageOf = <T extends z.ZodType>(item: T, id: string) =>
-  z.object({ items: z.array(item), next_cursor: z.string().nullable() }).meta({ id });
-
-const runSchema = z
-  .object({ workflow_id: z.string(), run_id: z.string(), run_url: z.string().nullable() })
-  .meta({ id: 'Run', description: 'A run of a workflow.' });
-
 export const operations = {
   health_show: {
     summary: 'What is well and what is not; 200 also when degraded',

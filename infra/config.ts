@@ -25,6 +25,8 @@ export interface Config {
   };
   readonly api: { readonly host: string; readonly port: number };
   readonly logLevel: string;
+  /** Of the command line: another API than that of this data folder. */
+  readonly client: { readonly url: string | null; readonly token: string | null };
 }
 
 export class ConfigError extends Error {
@@ -41,6 +43,8 @@ const environment = z.object({
     .string()
     .regex(/^[a-z][a-z0-9_]{0,50}$/, 'lower-case letters, digits and underscores')
     .default('holdfast'),
+  HOLDFAST_URL: z.url({ protocol: /^https?$/ }).optional(),
+  HOLDFAST_TOKEN: z.string().optional(),
   HOLDFAST_TEMPORAL_UI: z.url({ protocol: /^https?$/ }).optional(),
   HOLDFAST_API_HOST: z.string().default('127.0.0.1'),
   HOLDFAST_API_PORT: port.default(8420),
@@ -76,6 +80,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     postgres: { url: value.DATABASE_URL ?? null, database: value.HOLDFAST_DATABASE },
     api: { host: value.HOLDFAST_API_HOST, port: value.HOLDFAST_API_PORT },
     logLevel: value.HOLDFAST_LOG_LEVEL,
+    client: { url: value.HOLDFAST_URL ?? null, token: value.HOLDFAST_TOKEN ?? null },
   };
 }
 

@@ -73,7 +73,8 @@ function installPackages() {
   });
   if (status !== 0) {
     const network = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|network/.test(stderr);
-    if (/ENOSPC/.test(stderr)) throw new SetupError('The disk is full while installing packages', 'Make room, then run the same command again.');
+    if (/ENOSPC/.test(stderr))
+      throw new SetupError('The disk is full while installing packages', 'Make room, then run the same command again.');
     throw new SetupError(
       network ? 'The packages could not be had: there is no network' : `npm ci failed:\n${stderr.trim()}`,
       network
@@ -101,7 +102,9 @@ async function build() {
       { cwd: root, encoding: 'utf8' },
     );
     if (status !== 0) throw new SetupError(`The build failed:\n${stdout.trim()}`, '');
-    const { bundleWorkflowCode } = await import(pathToFileURL(join(root, 'node_modules/@temporalio/worker/lib/index.js')).href);
+    const { bundleWorkflowCode } = await import(
+      pathToFileURL(join(root, 'node_modules/@temporalio/worker/lib/index.js')).href
+    );
     const quiet = { trace() {}, debug() {}, info() {}, warn: console.warn, error: console.error, log() {} };
     const { code } = await bundleWorkflowCode({ workflowsPath: join(fresh, 'workflows/index.js'), logger: quiet });
     writeFileSync(join(fresh, 'workflow-bundle.js'), code);
@@ -158,7 +161,8 @@ function hash(paths) {
 /** Runs it in the foreground, and hands on what would end us: it stops in order. @param {string[]} argv @returns {Promise<number>} */
 function run([file = '', ...args]) {
   const child = spawn(file, args, { cwd: root, stdio: 'inherit' });
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal));
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
+    process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => {
     child.once('error', () => resolve(1));
     child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)));

@@ -21,7 +21,7 @@ export async function ensureNamespace(connection: Connection, namespace: string)
   }
 
   const known = await untilKnown(() => operatorService.listSearchAttributes({ namespace }));
-  const missing = searchAttributeNames.filter((name) => !(name in (known.customAttributes ?? {})));
+  const missing = searchAttributeNames.filter((name) => !(name in known.customAttributes));
   if (missing.length === 0) return;
   const searchAttributes = Object.fromEntries(missing.map((name) => [name, keyword]));
   await orNull(operatorService.addSearchAttributes({ namespace, searchAttributes }), grpcAlreadyExists);
@@ -40,7 +40,7 @@ async function orNull<T>(call: Promise<T>, expected: number | null): Promise<T |
   try {
     return await call;
   } catch (error) {
-    if (isGrpcServiceError(error) && (error.code as number) === expected) return null;
+    if (isGrpcServiceError(error) && error.code === expected) return null;
     throw error;
   }
 }

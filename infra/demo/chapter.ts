@@ -4,7 +4,7 @@ import type { Holdfast } from './holdfast.ts';
 export interface Stage {
   readonly holdfast: Holdfast;
   readonly folder: string;
-  tell(line: string): void;
+  readonly tell: (line: string) => void;
 }
 
 /** One thing that the demo saw hold, and where to look at it. */

@@ -5,8 +5,13 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
+export interface WebRepository {
+  /** Returns the id of the commit. */
+  readonly commit: (version: Version) => Promise<string>;
+}
+
 /** A small web service in a git repository of its own, made anew each time. */
-export async function createWebRepository(folder: string): Promise<{ commit(version: Version): Promise<string> }> {
+export async function createWebRepository(folder: string): Promise<WebRepository> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const git = async (...args: string[]): Promise<string> => (await run('git', args, { cwd: folder })).stdout.trim();
@@ -15,7 +20,14 @@ export async function createWebRepository(folder: string): Promise<{ commit(vers
     async commit(version) {
       await writeFile(join(folder, 'server.mjs'), serverSource(version));
       await git('add', 'server.mjs');
-      const identity = ['-c', 'user.name=Holdfast demo', '-c', 'user.email=demo@holdfast.invalid', '-c', 'commit.gpgsign=false'];
+      const identity = [
+        '-c',
+        'user.name=Holdfast demo',
+        '-c',
+        'user.email=demo@holdfast.invalid',
+        '-c',
+        'commit.gpgsign=false',
+      ];
       await git(...identity, 'commit', '--quiet', '--message', `Version ${version.number}`);
       return git('rev-parse', 'HEAD');
     },

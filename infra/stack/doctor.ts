@@ -56,7 +56,8 @@ async function checkHome(home: string): Promise<Check> {
     return ok('home', `${home}, format ${String(format)}, box ${String(box)}`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES' || code === 'EROFS') return fail('home', `${home} is not writable`, 'Set HOLDFAST_HOME to a folder that is yours.');
+    if (code === 'EACCES' || code === 'EROFS')
+      return fail('home', `${home} is not writable`, 'Set HOLDFAST_HOME to a folder that is yours.');
     return warn('home', `${home} was not set up to its end`, 'npm start goes on where it was.');
   }
 }
@@ -74,7 +75,11 @@ async function checkTemporal({ temporal, cache }: Config, health: Health | null)
   if (program !== null) return serverCheck('temporal', `${program.path}, ${program.origin}`, state);
   const go = await findGo();
   if (go !== null) return warn('temporal', `not there yet; it can be built with ${go}`, 'npm start builds it, once.');
-  return fail('temporal', 'not found, and no Go 1.25 to build it', 'Install `temporal` or Go, or set TEMPORAL_ADDRESS.');
+  return fail(
+    'temporal',
+    'not found, and no Go 1.25 to build it',
+    'Install `temporal` or Go, or set TEMPORAL_ADDRESS.',
+  );
 }
 
 async function checkPostgres({ postgres }: Config, health: Health | null): Promise<Check> {

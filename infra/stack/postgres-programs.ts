@@ -54,7 +54,10 @@ async function installByPackageManager(say: (line: string) => void): Promise<voi
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   try {
     await run(file, [...before, 'update', '-qq'], { env, maxBuffer: 2 ** 26 });
-    await run(file, [...before, 'install', '-y', '-qq', '--no-install-recommends', 'postgresql'], { env, maxBuffer: 2 ** 26 });
+    await run(file, [...before, 'install', '-y', '-qq', '--no-install-recommends', 'postgresql'], {
+      env,
+      maxBuffer: 2 ** 26,
+    });
   } catch (error) {
     const { stderr } = error as { stderr?: string };
     throw missing(`apt-get failed: ${stderr?.trim().split('\n').at(-1) ?? String(error)}`);

@@ -36,7 +36,10 @@ export async function postgresPart(home: Home, programs: PostgresPrograms, port:
   const user = await postgresUser();
   if (user !== undefined) await mustBeEnterable(home.root);
   await initialise(home, programs, user);
-  const options = Object.entries({ ...settings, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const options = Object.entries({ ...settings, port: String(port) }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ]);
   return {
     name: 'postgres',
     argv: [join(programs.bin, 'postgres'), '-D', data, ...options],
@@ -121,10 +124,17 @@ async function removeStalePidFile(data: string): Promise<void> {
   if (!command.includes(data)) await rm(path, { force: true });
 }
 
+/** How long to wait for a server, and what ends the wait. */
+export interface Patience {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
 /** Waits until the server takes connections, then brings both databases forward. */
-export async function readyPostgres(url: string, database: string, timeoutMs: number): Promise<void> {
+export async function readyPostgres(url: string, database: string, { timeoutMs, signal }: Patience): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
+    signal.throwIfAborted();
     try {
       await answer(url);
       await migrateAll(url, database, join(packageRoot, 'infra/migrations'));
@@ -156,7 +166,10 @@ function unusable(url: string, error: unknown): StackError {
   const check = 'Check DATABASE_URL: postgres://user:password@host:port/database';
   if (code === '28P01' || code === '28000') return new StackError(`${who} refuses user ${username}: ${message}`, check);
   if (code === '42501') {
-    return new StackError(`${who}: user ${username} may not create databases`, `As an administrator: alter role ${username} createdb`);
+    return new StackError(
+      `${who}: user ${username} may not create databases`,
+      `As an administrator: alter role ${username} createdb`,
+    );
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return new StackError(`${who}: there is no such host`, check);
   return new StackError(`${who} cannot be used: ${message}`, check);

@@ -23,10 +23,14 @@ export const builtTemporal = '1.5.1';
 export async function missingPrerequisites(env, cache) {
   const missing = [];
   if (!atLeast(process.versions.node, oldestNode)) {
-    missing.push({ what: `Node.js 20.20 or newer (this is ${process.versions.node})`, advice: 'Install it from your system or from nodejs.org.' });
+    missing.push({
+      what: `Node.js 20.20 or newer (this is ${process.versions.node})`,
+      advice: 'Install it from your system or from nodejs.org.',
+    });
   }
   for (const name of ['npm', 'git']) {
-    if ((await onPath(name, env['PATH'])) === null) missing.push({ what: name, advice: `Install the package \`${name}\`.` });
+    if ((await onPath(name, env['PATH'])) === null)
+      missing.push({ what: name, advice: `Install the package \`${name}\`.` });
   }
   if (!env['TEMPORAL_ADDRESS'] && !(await hasTemporal(env, cache)) && (await findGo(env['PATH'])) === null) {
     missing.push({
@@ -34,7 +38,11 @@ export async function missingPrerequisites(env, cache) {
       advice: 'Install Go from your system or from go.dev; or install the `temporal` command; or set TEMPORAL_ADDRESS.',
     });
   }
-  if (!env['DATABASE_URL'] && (await installedPostgres(env['PATH'])).length === 0 && (await packageManager(env['PATH'])) === null) {
+  if (
+    !env['DATABASE_URL'] &&
+    (await installedPostgres(env['PATH'])).length === 0 &&
+    (await packageManager(env['PATH'])) === null
+  ) {
     missing.push({
       what: `PostgreSQL ${oldestPostgres} or newer, and no right to install it`,
       advice: 'Install the package `postgresql`; or run this as root once; or set DATABASE_URL.',
@@ -135,7 +143,10 @@ export async function firstExecutable(paths) {
  */
 export async function versionOf([file, ...args], pattern) {
   try {
-    const { stdout, stderr } = await run(file, args, { timeout: 10_000, env: { ...process.env, GOTOOLCHAIN: 'local' } });
+    const { stdout, stderr } = await run(file, args, {
+      timeout: 10_000,
+      env: { ...process.env, GOTOOLCHAIN: 'local' },
+    });
     return pattern.exec(stdout + stderr)?.[1] ?? null;
   } catch {
     return null;

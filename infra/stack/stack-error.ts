@@ -15,10 +15,16 @@ export function asStackError(error: unknown, doing: string): Error {
   const { code, path, message } = error as NodeJS.ErrnoException;
   const where = path === undefined ? '' : ` (${path})`;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new StackError(`The disk is full while ${doing}${where}`, 'Make room, then run the same command again: it goes on.');
+    return new StackError(
+      `The disk is full while ${doing}${where}`,
+      'Make room, then run the same command again: it goes on.',
+    );
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new StackError(`Not allowed to write while ${doing}${where}`, 'Set HOLDFAST_HOME to a folder that is yours.');
+    return new StackError(
+      `Not allowed to write while ${doing}${where}`,
+      'Set HOLDFAST_HOME to a folder that is yours.',
+    );
   }
   return error instanceof Error ? error : new Error(message);
 }

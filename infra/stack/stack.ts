@@ -34,12 +34,23 @@ export interface Stack extends StackAddresses {
 const serverTimeoutMs = 60_000;
 const appTimeoutMs = 60_000;
 
+export interface StackOptions {
+  /** Also the worker and the API. */
+  readonly apps: boolean;
+  /** Ends a start that is under way. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Finds or starts the servers, and with `apps` the worker and the API, and keeps all of them alive. Throws StackError, or
  * AlreadyRunning, after stopping whatever it had started.
  */
-export async function startStack(config: Config, report: Report, { apps }: { readonly apps: boolean }): Promise<Stack> {
-  const home = await report.step('data folder', () => prepareHome(config), ({ root }) => root);
+export async function startStack(config: Config, report: Report, { apps, signal }: StackOptions): Promise<Stack> {
+  const home = await report.step(
+    'data folder',
+    () => prepareHome(config),
+    ({ root }) => root,
+  );
   const release = await claimSupervision(home);
   const parts: Supervised[] = [];
   const stop = async (): Promise<void> => {
@@ -53,11 +64,12 @@ export async function startStack(config: Config, report: Report, { apps }: { rea
     const start = async (part: Part): Promise<void> => {
       parts.push(await supervise(home, part, (line) => report.say(line)));
     };
-    const database_url = await startPostgres(config, home, ports, start, report);
-    const temporal = await startTemporal(config, home, ports, start, report);
+    const starting: Starting = { config, home, ports, start, report, signal };
+    const database_url = await startPostgres(starting);
+    const temporal = await startTemporal(starting);
     const addresses: StackAddresses = { ...temporal, api_url: apps ? urlOf(config, ports) : null };
     const stack: Stack = { ...addresses, home, database_url, parts, stop };
-    if (apps) await startApps(config, stack, ports, start, report);
+    if (apps) await startApps(starting, stack);
     await writeAtomically(join(home.run, 'stack.json'), JSON.stringify(addresses));
     return stack;
   } catch (error) {
@@ -66,48 +78,64 @@ export async function startStack(config: Config, report: Report, { apps }: { rea
   }
 }
 
-type Start = (part: Part) => Promise<void>;
+interface Starting {
+  readonly config: Config;
+  readonly home: Home;
+  readonly ports: Ports;
+  readonly start: (part: Part) => Promise<void>;
+  readonly report: Report;
+  readonly signal: AbortSignal;
+}
 
-async function startPostgres(config: Config, home: Home, ports: Ports, start: Start, report: Report): Promise<string> {
+async function startPostgres({ config, home, ports, start, report, signal }: Starting): Promise<string> {
   const { url: given, database } = config.postgres;
   if (given !== null) {
-    await report.step('Postgres', () => readyPostgres(given, database, 5_000), () => 'DATABASE_URL');
+    await report.step(
+      'Postgres',
+      () => readyPostgres(given, database, { timeoutMs: 5_000, signal }),
+      () => 'DATABASE_URL',
+    );
     return given;
   }
   const programs = await findOrInstallPostgres(home.path('pg', 'data'), (line) => report.say(line));
   const url = await postgresUrl(home, ports.postgres);
   const up = async (): Promise<void> => {
     await start(await postgresPart(home, programs, ports.postgres));
-    await readyPostgres(url, database, serverTimeoutMs);
+    await readyPostgres(url, database, { timeoutMs: serverTimeoutMs, signal });
   };
   await report.step('Postgres', up, () => `${programs.major}, ${programs.bin}, port ${ports.postgres}`);
   return url;
 }
 
-async function startTemporal(
-  config: Config,
-  home: Home,
-  ports: Ports,
-  start: Start,
-  report: Report,
-): Promise<Pick<StackAddresses, 'temporal_address' | 'temporal_ui'>> {
+async function startTemporal({
+  config,
+  home,
+  ports,
+  start,
+  report,
+  signal,
+}: Starting): Promise<Pick<StackAddresses, 'temporal_address' | 'temporal_ui'>> {
   const { address: given, namespace, uiUrl } = config.temporal;
   if (given !== null) {
-    await report.step('Temporal', () => readyTemporal(given, namespace, 5_000), () => given);
+    await report.step(
+      'Temporal',
+      () => readyTemporal(given, namespace, { timeoutMs: 5_000, signal }),
+      () => given,
+    );
     return { temporal_address: given, temporal_ui: uiUrl };
   }
   const temporal_address = `127.0.0.1:${ports.temporal}`;
   const up = async (): Promise<string> => {
-    const program = await findOrBuildTemporal(config.cache, (line) => report.say(line));
+    const program = await findOrBuildTemporal(config.cache, (line) => report.say(line), signal);
     await start(temporalPart(home, program.path, ports, namespace));
-    await readyTemporal(temporal_address, namespace, serverTimeoutMs);
+    await readyTemporal(temporal_address, namespace, { timeoutMs: serverTimeoutMs, signal });
     return program.origin;
   };
   await report.step('Temporal', up, (origin) => `${origin}, port ${ports.temporal}`);
   return { temporal_address, temporal_ui: uiUrl ?? `http://127.0.0.1:${ports.temporal_ui}` };
 }
 
-async function startApps(config: Config, stack: Stack, ports: Ports, start: Start, report: Report): Promise<void> {
+async function startApps({ config, ports, start, report, signal }: Starting, stack: Stack): Promise<void> {
   const env = {
     ...process.env,
     HOLDFAST_HOME: stack.home.root,
@@ -130,21 +158,23 @@ async function startApps(config: Config, stack: Stack, ports: Ports, start: Star
   await report.step('worker and API', async () => {
     await start(app('worker', 'workers/main.js'));
     await start(app('api', 'api/main.js'));
-    await readyApps(stack);
+    await readyApps(stack, signal);
   });
 }
 
 /** Ready when the API says that everything behind it answers, the worker too. */
-async function readyApps({ api_url, home }: Stack): Promise<void> {
+async function readyApps({ api_url, home }: Stack, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + appTimeoutMs;
   let seen = 'the API does not answer';
   while (Date.now() < deadline) {
+    signal.throwIfAborted();
     const health = await fetch(`${api_url ?? ''}/health`)
       .then(async (response) => healthSchema.parse(await response.json()))
       .catch(() => null);
     if (health?.status === 'ok') return;
     const missing = Object.entries(health?.servers ?? {}).filter(([, { state }]) => state !== 'ok');
-    if (missing.length > 0) seen = missing.map(([name, { reason }]) => `${name}: ${reason ?? 'unavailable'}`).join('; ');
+    if (missing.length > 0)
+      seen = missing.map(([name, { reason }]) => `${name}: ${reason ?? 'unavailable'}`).join('; ');
     await sleep(100);
   }
   throw new StackError(`The worker and the API did not get ready: ${seen}`, `See the logs in ${home.logs}`);

@@ -34,6 +34,7 @@ const steadyAfterMs = 60_000;
 export async function supervise(home: Home, part: Part, say: (line: string) => void): Promise<Supervised> {
   let child: ChildProcess | null = null;
   let stopping = false;
+  const isStopping = (): boolean => stopping;
   const wake = new AbortController();
   let firstStart = (): void => undefined;
   const started = new Promise<void>((resolve) => (firstStart = resolve));
@@ -56,11 +57,11 @@ export async function supervise(home: Home, part: Part, say: (line: string) => v
       const since = Date.now();
       const how = await runOnce().catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
       firstStart();
-      if (stopping) break;
+      if (isStopping()) break;
       if (Date.now() - since > steadyAfterMs) delayMs = firstDelayMs;
       say(`${part.name} ended (${how}); it is started again in ${delayMs / 1000} s. Log: ${logPath(home, part.name)}`);
       await sleep(delayMs, undefined, { signal: wake.signal }).catch(() => undefined);
-      if (stopping) break;
+      if (isStopping()) break;
       delayMs = Math.min(2 * delayMs, longestDelayMs);
     }
     await forgetProcess(home, part.name);

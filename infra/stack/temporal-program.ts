@@ -17,8 +17,12 @@ export interface Found {
 type Way = () => Promise<Found | null>;
 
 /** A Temporal that can serve: on PATH, else from the cache, else built with Go. A download comes before building, later. */
-export async function findOrBuildTemporal(cache: string, say: (line: string) => void): Promise<Found> {
-  const ways: readonly Way[] = [foundOnPath, () => foundInCache(cache), () => builtWithGo(cache, say)];
+export async function findOrBuildTemporal(
+  cache: string,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Found> {
+  const ways: readonly Way[] = [foundOnPath, () => foundInCache(cache), () => builtWithGo(cache, say, signal)];
   for (const way of ways) {
     const found = await way();
     if (found !== null) return found;
@@ -49,7 +53,7 @@ async function foundInCache(cache: string): Promise<Found | null> {
   return (await sha256(path)) === recorded ? { path, origin: `built from source, version ${builtTemporal}` } : null;
 }
 
-async function builtWithGo(cache: string, say: (line: string) => void): Promise<Found | null> {
+async function builtWithGo(cache: string, say: (line: string) => void, signal: AbortSignal): Promise<Found | null> {
   const go = await findGo();
   if (go === null) return null;
   const path = cachedPath(cache);
@@ -57,7 +61,7 @@ async function builtWithGo(cache: string, say: (line: string) => void): Promise<
   say('building Temporal from source with Go, once; this takes a few minutes');
   try {
     await mkdir(join(path, '..'), { recursive: true });
-    await build(go, partial);
+    await build(go, partial, signal);
     await writeFile(`${path}.sha256`, await sha256(partial));
     await rename(partial, path);
   } catch (error) {
@@ -69,19 +73,29 @@ async function builtWithGo(cache: string, say: (line: string) => void): Promise<
 }
 
 /** Go keeps what it has fetched and compiled, so a build that was interrupted goes on where it was. */
-async function build(go: string, output: string): Promise<void> {
+async function build(go: string, output: string, signal: AbortSignal): Promise<void> {
   const version = `-X github.com/temporalio/cli/internal/temporalcli.Version=${builtTemporal}`;
-  const args = ['build', '-trimpath', '-ldflags', `-s -w ${version}`, '-o', output, 'github.com/temporalio/cli/cmd/temporal'];
+  const args = [
+    'build',
+    '-trimpath',
+    '-ldflags',
+    `-s -w ${version}`,
+    '-o',
+    output,
+    'github.com/temporalio/cli/cmd/temporal',
+  ];
   const lines: string[] = [];
   const child = spawn(go, args, {
     cwd: join(packageRoot, 'infra/temporal'),
     // The version that is here; fetching another toolchain is not what was asked for.
     env: { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly -buildvcs=false' },
     stdio: ['ignore', 'ignore', 'pipe'],
+    signal,
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => lines.push(text));
   const code = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('exit', resolve));
   if (code === 0) return;
+  signal.throwIfAborted();
   const said = lines.join('').trim().split('\n');
   const network = said.some((line) => /dial tcp|no such host|i\/o timeout|connection refused|proxyconnect/.test(line));
   throw new StackError(

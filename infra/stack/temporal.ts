@@ -4,6 +4,7 @@ import { ensureNamespace } from '../../adapters/temporal/namespace.ts';
 import { searchAttributeNames } from '../../domain/search-attributes.ts';
 import type { Home } from './home.ts';
 import type { Ports } from './ports.ts';
+import type { Patience } from './postgres.ts';
 import { StackError } from './stack-error.ts';
 import type { Part } from './supervised.ts';
 
@@ -29,7 +30,10 @@ export function temporalPart(home: Home, program: string, ports: Ports, namespac
   const many: [string, string][] = [
     ['sqlite-pragma', 'journal_mode=wal'],
     ['sqlite-pragma', 'synchronous=full'],
-    ...Object.entries(dynamicConfig).map(([key, value]): [string, string] => ['dynamic-config-value', `${key}=${value}`]),
+    ...Object.entries(dynamicConfig).map(([key, value]): [string, string] => [
+      'dynamic-config-value',
+      `${key}=${value}`,
+    ]),
     ...searchAttributeNames.map((name): [string, string] => ['search-attribute', `${name}=Keyword`]),
   ];
   const args = [...Object.entries(flags), ...many].flatMap(([flag, value]) => [`--${flag}`, value]);
@@ -42,9 +46,14 @@ export function temporalPart(home: Home, program: string, ports: Ports, namespac
 }
 
 /** Waits until the server answers, then sees to the namespace: ours and anybody's. */
-export async function readyTemporal(address: string, namespace: string, timeoutMs: number): Promise<void> {
+export async function readyTemporal(
+  address: string,
+  namespace: string,
+  { timeoutMs, signal }: Patience,
+): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
+    signal.throwIfAborted();
     try {
       const connection = await Connection.connect({ address, connectTimeout: 2_000 });
       try {

@@ -19,7 +19,7 @@ export interface UpIo {
 export async function runUp(config: Config, { write, stop }: UpIo): Promise<number> {
   const since = performance.now();
   try {
-    const stack = await startStack(config, createReport(write), { apps: true });
+    const stack = await startStack(config, createReport(write), { apps: true, signal: stop });
     const token = await ensureFirstToken(stack.home, stack.database_url, config.postgres.database);
     write(`\nHoldfast is ready after ${((performance.now() - since) / 1000).toFixed(1)} s.`);
     for (const line of whereabouts(stack, token)) write(line);
@@ -29,6 +29,10 @@ export async function runUp(config: Config, { write, stop }: UpIo): Promise<numb
     await stack.stop();
     return 0;
   } catch (error) {
+    if (stop.aborted) {
+      write('interrupted; the same command goes on where this one was');
+      return 130;
+    }
     if (error instanceof AlreadyRunning) {
       write(`${error.message}.`);
       for (const line of whereabouts(await runningAddresses(config.home), null)) write(line);
@@ -53,6 +57,8 @@ function whereabouts({ api_url, temporal_ui }: StackAddresses, token: FirstToken
     `  API          ${api_url ?? 'none'}   (page: ${api_url ?? ''}/docs)`,
     `  Temporal UI  ${temporal_ui ?? 'unknown: set HOLDFAST_TEMPORAL_UI'}`,
     ...(token?.token == null ? [] : [`  admin token  ${token.token}   (shown this once)`]),
-    ...(token === null ? [] : [`  token file   ${token.path ?? 'none here: holdfast token create --actor you --role admin'}`]),
+    ...(token === null
+      ? []
+      : [`  token file   ${token.path ?? 'none here: holdfast token create --actor you --role admin'}`]),
   ];
 }

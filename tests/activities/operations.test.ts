@@ -31,8 +31,8 @@ beforeAll(async () => {
 });
 afterAll(() => databases.drop());
 
-const inActivity = <T>(work: () => Promise<T>): Promise<T> => 
-  new MockActivityEnvironment(undefined, { logger: new DefaultLogger('ERROR') }).run(work) as Promise<T>;
+const inActivity = <T>(work: () => Promise<T>): Promise<T> =>
+  new MockActivityEnvironment(undefined, { logger: new DefaultLogger('ERROR') }).run(work);
 const run = (run_id: string) => ({ workflow_id: `deploy/${run_id}`, run_id });
 const exclusive = (resource: string) => [{ resource, mode: 'exclusive' as const }];
 const shared = (resource: string) => [{ resource, mode: 'shared' as const }];
@@ -56,7 +56,9 @@ describe('locks', () => {
   test('shared locks stand beside each other and keep an exclusive one out', async () => {
     await inActivity(() => operations.takeLocks(shared('data'), run('r4')));
     await inActivity(() => operations.takeLocks(shared('data'), run('r5')));
-    await expect(inActivity(() => operations.takeLocks(exclusive('data'), run('r6')))).rejects.toThrow('data is held by');
+    await expect(inActivity(() => operations.takeLocks(exclusive('data'), run('r6')))).rejects.toThrow(
+      'data is held by',
+    );
   });
 
   test('all or none: a run that cannot have the second lock does not keep the first', async () => {
@@ -99,7 +101,9 @@ describe('records', () => {
       phase: 'watch',
       result: emptyResult(input(id).request, 'self_hosted'),
       evidence: [{ check: 'watch.candidate', phase: 'watch', ok: true, reason: 'http_ok' }],
-      events: [{ type: 'deploy.started', subject: 'service/web', actor: 'tester', deploy_id: id, once: `${id}/started` }],
+      events: [
+        { type: 'deploy.started', subject: 'service/web', actor: 'tester', deploy_id: id, once: `${id}/started` },
+      ],
     } as const;
     await inActivity(() => operations.record(entry));
     await inActivity(() => operations.record(entry));
@@ -108,7 +112,9 @@ describe('records', () => {
   });
 
   test('D13 events are append-only, also for whoever reaches the database as Holdfast', async () => {
-    await inActivity(() => operations.appendEvent({ type: 'service.stopped', subject: 'service/web', actor: 'tester' }));
+    await inActivity(() =>
+      operations.appendEvent({ type: 'service.stopped', subject: 'service/web', actor: 'tester' }),
+    );
     await expect(databases.ops`update events set actor = 'nobody'`).rejects.toThrow('append-only');
     await expect(databases.ops`delete from events`).rejects.toThrow('append-only');
     await expect(databases.ops`truncate events`).rejects.toThrow('append-only');

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { historiesFolder, quietTemporal } from '../support/replay.ts';
 import { workflowBundle } from '../support/workflow-bundle.ts';
 
-const histories = readdirSync(historiesFolder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'));
+const histories = readdirSync(historiesFolder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.json'),
+);
 
 beforeAll(quietTemporal);
 

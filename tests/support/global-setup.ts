@@ -12,7 +12,8 @@ import { buildWorkflowBundle } from './workflow-bundle.ts';
  */
 export default async function setup(): Promise<void> {
   process.env['HOLDFAST_TEST_BUNDLE'] ??= await buildWorkflowBundle();
-  if (process.env['HOLDFAST_TEST_POSTGRES'] !== undefined && process.env['HOLDFAST_TEST_TEMPORAL'] !== undefined) return;
+  if (process.env['HOLDFAST_TEST_POSTGRES'] !== undefined && process.env['HOLDFAST_TEST_TEMPORAL'] !== undefined)
+    return;
 
   const home = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
   if (process.getuid?.() === 0) await chmod(home, 0o711);
@@ -24,7 +25,7 @@ export default async function setup(): Promise<void> {
     postgres: { ...usual.postgres, database: 'holdfast' },
   };
   const report = createReport((line) => process.stderr.write(`${line}\n`));
-  const stack = await startStack(config, report, { apps: false });
+  const stack = await startStack(config, report, { apps: false, signal: new AbortController().signal });
   process.env['HOLDFAST_TEST_POSTGRES'] = stack.database_url;
   process.env['HOLDFAST_TEST_TEMPORAL'] = stack.temporal_address;
   testServers.stop = () => stack.stop();

@@ -54,7 +54,8 @@ export function recordedBox(overrides: Partial<DeployActivities & OperationsActi
       calls.push(`start:${instance.split('.')[1] ?? instance}`);
       return { pid: 1, started_at: null };
     },
-    observeInstance: async (_, instance, count) => samples(count, instance.endsWith('.rollback') ? oldRelease : newRelease),
+    observeInstance: async (_, instance, count) =>
+      samples(count, instance.endsWith('.rollback') ? oldRelease : newRelease),
     prune: async () => [],
   };
 

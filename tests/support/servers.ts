@@ -41,6 +41,7 @@ export async function freshDatabases(): Promise<TestDatabases> {
 
 function fromSetup(name: string): string {
   const value = process.env[name];
-  if (value === undefined) throw new Error(`${name} is not set: run tests through \`npm test\`, which starts the servers`);
+  if (value === undefined)
+    throw new Error(`${name} is not set: run tests through \`npm test\`, which starts the servers`);
   return value;
 }

@@ -26,7 +26,9 @@ export function workflowBundle(): { readonly codePath: string } {
 async function contentHash(): Promise<string> {
   const hash = createHash('sha256');
   for (const folder of ['domain', 'workflows']) {
-    const names = (await readdir(join(packageRoot, folder), { recursive: true })).filter((name) => name.endsWith('.ts'));
+    const names = (await readdir(join(packageRoot, folder), { recursive: true })).filter((name) =>
+      name.endsWith('.ts'),
+    );
     for (const name of names.sort()) hash.update(name).update(await readFile(join(packageRoot, folder, name)));
   }
   hash.update(await readFile(join(packageRoot, 'package-lock.json')));

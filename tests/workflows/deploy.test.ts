@@ -60,7 +60,13 @@ async function run(
   return result;
 }
 
-const exited = { running: false, healthy: false, answered: false, reason: 'process_exited:1', reported_build_sha: null };
+const exited = {
+  running: false,
+  healthy: false,
+  answered: false,
+  reason: 'process_exited:1',
+  reported_build_sha: null,
+};
 
 /** A box on which the new release exits and the old one is well. */
 function badRelease(overrides: Parameters<typeof recordedBox>[0] = {}): Box {
@@ -165,20 +171,23 @@ describe('the deploy state machine', () => {
     ['resolveRelease', 'RefUnknown'],
     ['checkGuards', 'GuardRefused'],
     ['buildRelease', 'BuildFailed'],
-  ] as const)('D8 a failure of %s is before the first change: refused, not evaluated, nothing touched', async (step, type) => {
-    const box = recordedBox({
-      [step]: async () => {
-        throw ApplicationFailure.nonRetryable('on purpose', type);
-      },
-    });
-    expect(await run(box)).toMatchObject({
-      outcome: 'refused',
-      failure_reason: `${type}: on purpose (${step})`,
-      rollback_policy_status: 'not_evaluated',
-      deployed_release_id: null,
-    });
-    expect(box.calls).toEqual(['releaseLocks', 'closed:refused']);
-  });
+  ] as const)(
+    'D8 a failure of %s is before the first change: refused, not evaluated, nothing touched',
+    async (step, type) => {
+      const box = recordedBox({
+        [step]: async () => {
+          throw ApplicationFailure.nonRetryable('on purpose', type);
+        },
+      });
+      expect(await run(box)).toMatchObject({
+        outcome: 'refused',
+        failure_reason: `${type}: on purpose (${step})`,
+        rollback_policy_status: 'not_evaluated',
+        deployed_release_id: null,
+      });
+      expect(box.calls).toEqual(['releaseLocks', 'closed:refused']);
+    },
+  );
 
   test('D7 a release that cannot be started is a deploy failure and is rolled back', async () => {
     const box: Box = recordedBox({
@@ -236,7 +245,12 @@ describe('the deploy state machine', () => {
       await reached;
       await handle.cancel();
     });
-    expect(result).toMatchObject({ outcome: 'aborted', failure_class: null, rollback_performed: true, rollback_succeeded: true });
+    expect(result).toMatchObject({
+      outcome: 'aborted',
+      failure_class: null,
+      rollback_performed: true,
+      rollback_succeeded: true,
+    });
     expect(box.calls).not.toContain('known_bad:b');
     expect(box.calls.slice(-5)).toEqual(['desire:a', 'stop', 'start:rollback', 'releaseLocks', 'closed:aborted']);
   });

@@ -1,0 +1,136 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { leaf, number, runs, type Context } from '../command.ts';
+import type { ExitCode } from '../exit-codes.ts';
+
+interface DeployOptions {
+  readonly ref?: string;
+  readonly release?: string;
+  readonly kind: 'deploy' | 'rollback';
+  readonly previous?: string;
+  readonly rollbackTo?: string;
+  readonly context?: string;
+  readonly withoutRollbackOn?: Readonly<Record<string, boolean>>;
+  readonly idempotencyKey?: string;
+  readonly wait?: boolean;
+  readonly detach?: boolean;
+  readonly timeout?: number;
+  readonly dryRun?: boolean;
+}
+
+const classes = ['deploy_failure', 'watchdog_failure', 'health_failure'];
+
+export function deployCommands(program: Command): void {
+  leaf(program, 'deploy <service>', 'builds a release, starts it, watches it; keeps it or puts it back')
+    .option('--ref <ref>', 'branch, tag or commit; default: that of the service')
+    .option('--release <id>', 'a full commit id')
+    .addOption(
+      new Option('--kind <kind>', 'a rollback goes to a release that was good')
+        .choices(['deploy', 'rollback'])
+        .default('deploy'),
+    )
+    .option('--previous <id>', 'what counts as the release before this one')
+    .option('--rollback-to <id>', 'where to go back to if it fails')
+    .addOption(new Option('--context <context>', 'for this deploy').choices(['self_hosted', 'external']))
+    .addOption(
+      new Option(
+        '--without-rollback-on <class>',
+        `do not roll back a ${classes.join(' or ')}; may be repeated`,
+      ).argParser(refuseClass),
+    )
+    .option('--idempotency-key <key>', 'the same key is the same deploy, for ever')
+    .option('--wait', 'follow it to its end; the default on a terminal')
+    .option('--detach', 'start it and leave; the default elsewhere')
+    .option('--timeout <seconds>', 'stop following after this long; the run goes on', number(1, 86_400))
+    .option('--dry-run', 'show what would be asked, and of what; start nothing')
+    .action(runs((context, service: string, options: DeployOptions) => startDeploy(context, service, options)));
+
+  const deploys = program.command('deploys').description('deploys that were, and that go on');
+  leaf(deploys, 'list <service>', 'newest first').action(
+    runs(async ({ api, out }, service: string) => {
+      const { pageOf } = await import('../../domain/answer.ts');
+      const { deploySchema } = await import('../../domain/deploy/schemas.ts');
+      const { table } = await import('../output.ts');
+      const page = await api.get(pathOf(service), pageOf(deploySchema, 'DeployPage'));
+      const rows = page.items.map(({ id, kind, requested_at, phase, result, run_url }) => [
+        ...[id, kind, requested_at, result.outcome ?? phase],
+        ...[result.failure_reason ?? '-', run_url ?? '-'],
+      ]);
+      out.data(page, table(['deploy', 'kind', 'requested', 'outcome', 'reason', 'run'], rows));
+      return undefined;
+    }),
+  );
+  leaf(deploys, 'show <id>', 'one deploy with its evidence')
+    .option('--follow', 'until it is closed')
+    .option('--timeout <seconds>', 'stop following after this long', number(1, 86_400))
+    .action(
+      runs(async (context, id: string, options: { follow?: boolean; timeout?: number }) => {
+        if (options.follow === true) {
+          const { follow } = await import('../follow.ts');
+          return follow(context, id, inMs(options.timeout));
+        }
+        const { deploySchema } = await import('../../domain/deploy/schemas.ts');
+        const deploy = await context.api.get(`/v1/deploys/${encodeURIComponent(id)}`, deploySchema);
+        const evidence = deploy.evidence.map(
+          ({ ok, phase, check, reason }) => `  ${ok ? '✓' : '✗'} ${phase}  ${check}: ${reason}`,
+        );
+        const result = Object.entries(deploy.result).map(([name, value]) => `  ${name.padEnd(27)} ${String(value)}`);
+        context.out.data(deploy, [
+          `${deploy.service} ${deploy.kind} ${deploy.id}: ${deploy.phase}`,
+          ...result,
+          ...evidence,
+        ]);
+        return undefined;
+      }),
+    );
+}
+
+async function startDeploy(context: Context, service: string, options: DeployOptions): Promise<ExitCode | undefined> {
+  const { api, out } = context;
+  const { deployRequestSchema, deploySchema } = await import('../../domain/deploy/schemas.ts');
+  const { comeBack, follow } = await import('../follow.ts');
+  const { usageError } = await import('../cli-error.ts');
+  if (options.wait === true && options.detach === true) throw usageError('give --wait or --detach, not both');
+  const request = deployRequestSchema.safeParse(requestOf(options));
+  if (!request.success)
+    throw usageError(request.error.issues.map(({ path, message }) => [...path, message].join(': ')).join('; '));
+
+  if (options.dryRun === true) {
+    const { serviceSchema } = await import('../../domain/service.ts');
+    const shown = await api.get(`/v1/services/${encodeURIComponent(service)}`, serviceSchema);
+    const running = `${service} should be ${shown.desired.state}, release ${shown.desired.release_id ?? 'none'}`;
+    out.data({ request: request.data, service: shown }, [running, `would ask for: ${JSON.stringify(request.data)}`]);
+    return undefined;
+  }
+  const deploy = await api.post(pathOf(service), request.data, deploySchema, options.idempotencyKey);
+  if (options.wait ?? (out.interactive && options.detach !== true))
+    return follow(context, deploy.id, inMs(options.timeout));
+  out.data(deploy, [deploy.id]);
+  out.message(`next: ${comeBack(deploy.id)}`);
+  return undefined;
+}
+
+function requestOf(options: DeployOptions): Record<string, unknown> {
+  const given = {
+    kind: options.kind,
+    ref: options.ref,
+    requested_release_id: options.release,
+    previous_release_id: options.previous,
+    rollback_release_id: options.rollbackTo,
+    deployment_context: options.context,
+    ...options.withoutRollbackOn,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function refuseClass(value: string, before: Readonly<Record<string, boolean>> = {}): Record<string, boolean> {
+  if (!classes.includes(value)) throw new InvalidArgumentError(`one of ${classes.join(', ')}`);
+  return { ...before, [`rollback_on_${value}`]: false };
+}
+
+function pathOf(service: string): string {
+  return `/v1/services/${encodeURIComponent(service)}/deploys`;
+}
+
+function inMs(seconds: number | undefined): number | null {
+  return seconds === undefined ? null : seconds * 1_000;
+}

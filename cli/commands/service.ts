@@ -1,0 +1,121 @@
+import type { Command } from 'commander';
+import type { Service } from '../../domain/service.ts';
+import type { Api } from '../client.ts';
+import { leaf, runs } from '../command.ts';
+
+export function serviceCommands(program: Command): void {
+  const service = program.command('service').description('what is deployed, and how it runs');
+
+  leaf(service, 'register <name>', 'registers a service, or changes how it is registered')
+    .requiredOption('--file <path>', 'its spec as JSON; - for standard input')
+    .action(
+      runs(async ({ api, out }, name: string, options: { file: string }) => {
+        const { serviceSchema } = await import('../../domain/service.ts');
+        const spec = await readSpec(options.file);
+        const registered = await api.put(pathOf(name), spec, serviceSchema);
+        out.data(registered, [`${name} is registered`]);
+        out.message(`next: holdfast deploy ${name}`);
+        return undefined;
+      }),
+    );
+
+  leaf(service, 'list', 'all services').action(
+    runs(async ({ api, out }) => {
+      const { pageOf } = await import('../../domain/answer.ts');
+      const { serviceSchema } = await import('../../domain/service.ts');
+      const { table } = await import('../output.ts');
+      const page = await api.get('/v1/services?limit=200', pageOf(serviceSchema, 'ServicePage'));
+      const rows = page.items.map((item) => [
+        item.name,
+        item.desired.state,
+        item.desired.release_id ?? '-',
+        mode(item),
+      ]);
+      out.data(page, table(['service', 'should be', 'release', 'mode'], rows));
+      return undefined;
+    }),
+  );
+
+  leaf(service, 'show <name>', 'one service').action(
+    runs(async ({ api, out }, name: string) => {
+      const { serviceSchema } = await import('../../domain/service.ts');
+      const shown = await api.get(pathOf(name), serviceSchema);
+      const { desired, spec } = shown;
+      const line = `${name} should be ${desired.state}, release ${desired.release_id ?? 'none'}, ${mode(shown)}`;
+      out.data(shown, [line, JSON.stringify(spec, null, 2)]);
+      return undefined;
+    }),
+  );
+
+  leaf(service, 'stop <name>', 'stops it, and keeps it stopped until the next deploy')
+    .option('--confirm <name>', 'in scripts: the name again')
+    .option('--detach', 'do not wait until it is stopped')
+    .action(
+      runs(async ({ api, out }, name: string, options: { confirm?: string; detach?: boolean }) => {
+        const { runSchema } = await import('../../domain/answer.ts');
+        const { confirmName } = await import('../confirm.ts');
+        await confirmName(out, name, options.confirm, `Stopping ${name}`);
+        const stopped = await watchForStop(api, name);
+        const run = await api.post(`${pathOf(name)}/stop`, {}, runSchema);
+        if (options.detach !== true) await stopped();
+        out.data(run, [options.detach === true ? `${name} is being stopped` : `${name} is stopped`]);
+        return undefined;
+      }),
+    );
+
+  leaf(service, 'clear-safe-mode <name>', 'allows automatic actions on it again')
+    .option('--confirm <name>', 'in scripts: the name again')
+    .action(
+      runs(async ({ api, out }, name: string, options: { confirm?: string }) => {
+        const { confirmName } = await import('../confirm.ts');
+        await confirmName(out, name, options.confirm, `Allowing automatic actions on ${name}`);
+        await api.delete(`${pathOf(name)}/safe_mode`);
+        out.data({ name, safe_mode: false }, [`${name} is not in safe mode`]);
+        return undefined;
+      }),
+    );
+}
+
+function pathOf(name: string): string {
+  return `/v1/services/${encodeURIComponent(name)}`;
+}
+
+function mode({ safe_mode }: Service): string {
+  return safe_mode ? 'safe mode' : 'automatic';
+}
+
+async function readSpec(path: string): Promise<unknown> {
+  const { readFile } = await import('node:fs/promises');
+  const { text } = await import('node:stream/consumers');
+  const { usageError } = await import('../cli-error.ts');
+  const content = await (path === '-' ? text(process.stdin) : readFile(path, 'utf8')).catch((error: unknown) => {
+    throw usageError(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  try {
+    return JSON.parse(content) as unknown;
+  } catch (error) {
+    throw usageError(`${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Remembers where the audit ends now; what it returns waits until a stop stands behind that. */
+async function watchForStop(api: Api, name: string): Promise<() => Promise<void>> {
+  const { setTimeout: sleep } = await import('node:timers/promises');
+  const { pageOf } = await import('../../domain/answer.ts');
+  const { eventSchema } = await import('../../domain/event.ts');
+  const page = pageOf(eventSchema, 'EventPage');
+  const stops = async (): Promise<number> => {
+    let found = 0;
+    const query = new URLSearchParams({ subject: `service/${name}`, limit: '200' });
+    for (;;) {
+      const { items, next_cursor } = await api.get(`/v1/events?${query.toString()}`, page);
+      found += items.filter(({ type }) => type === 'service.stopped').length;
+      if (next_cursor === null) return found;
+      query.set('cursor', next_cursor);
+    }
+  };
+  const before = await stops();
+  return async () => {
+    while ((await stops()) === before) await sleep(200);
+  };
+}

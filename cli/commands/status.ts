@@ -1,0 +1,19 @@
+import type { Command } from 'commander';
+import { actions } from '../../domain/action.ts';
+import { leaf, runs } from '../command.ts';
+import { exitCodes } from '../exit-codes.ts';
+
+export function statusCommand(program: Command): void {
+  leaf(program, 'status', 'what is well and what is not; exit code 3 when degraded').action(
+    runs(async ({ api, out }) => {
+      const { healthSchema } = await import('../../domain/health.ts');
+      const health = await api.get(actions.health_show.path, healthSchema);
+      const lines = Object.entries(health.servers).map(([name, { state, version, reason }]) => {
+        const mark = state === 'ok' ? out.paint('green', '✓') : out.paint('red', '✗');
+        return `  ${mark} ${name.padEnd(9)} ${reason ?? version ?? ''}`.trimEnd();
+      });
+      out.data(health, [`${health.status}  build ${health.build_sha.slice(0, 8)}  ${api.url}`, ...lines]);
+      return health.status === 'ok' ? exitCodes.ok : exitCodes.partial;
+    }),
+  );
+}

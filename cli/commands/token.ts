@@ -1,0 +1,56 @@
+import { Option, type Command } from 'commander';
+import { leaf, runs } from '../command.ts';
+
+export function tokenCommands(program: Command): void {
+  const token = program.command('token').description('who may do what');
+
+  leaf(token, 'create', 'makes a token and shows it this once')
+    .requiredOption('--actor <name>', 'who it stands for in the audit')
+    .addOption(
+      new Option('--role <role>', 'what it may do')
+        .choices(['viewer', 'agent', 'operator', 'admin'])
+        .makeOptionMandatory(),
+    )
+    .option('--expires <date>', 'an ISO date and time')
+    .action(
+      runs(async ({ api, out }, options: { actor: string; role: string; expires?: string }) => {
+        const { newTokenSchema } = await import('../../domain/access.ts');
+        const { actor, role, expires } = options;
+        const made = await api.post(
+          '/v1/tokens',
+          { actor, role, ...(expires === undefined ? {} : { expires_at: expires }) },
+          newTokenSchema,
+        );
+        out.data(made, [made.token]);
+        out.message('Shown this once: only its hash is kept.');
+        return undefined;
+      }),
+    );
+
+  leaf(token, 'list', 'all tokens, without their secrets').action(
+    runs(async ({ api, out }) => {
+      const { tokenSchema } = await import('../../domain/access.ts');
+      const { pageOf } = await import('../../domain/answer.ts');
+      const { table } = await import('../output.ts');
+      const page = await api.get('/v1/tokens?limit=200', pageOf(tokenSchema, 'TokenPage'));
+      const rows = page.items.map((item) => {
+        const state = item.revoked_at === null ? (item.expires_at ?? 'never expires') : 'revoked';
+        return [item.id, item.actor, item.role, state, item.last_used_at ?? 'never'];
+      });
+      out.data(page, table(['id', 'actor', 'role', 'expires', 'last used'], rows));
+      return undefined;
+    }),
+  );
+
+  leaf(token, 'revoke <id>', 'makes a token useless at once')
+    .option('--confirm <id>', 'in scripts: the id again')
+    .action(
+      runs(async ({ api, out }, id: string, options: { confirm?: string }) => {
+        const { confirmName } = await import('../confirm.ts');
+        await confirmName(out, id, options.confirm, `Revoking token ${id}`);
+        await api.delete(`/v1/tokens/${encodeURIComponent(id)}`);
+        out.data({ id, revoked: true }, [`${id} is revoked`]);
+        return undefined;
+      }),
+    );
+}

@@ -1,0 +1,39 @@
+import { styleText } from 'node:util';
+
+/** Data goes to stdout, everything else to stderr. */
+export interface Output {
+  readonly json: boolean;
+  /** A person is at the other end of stdin and stderr. */
+  readonly interactive: boolean;
+  /** The answer: as JSON, or as lines for people. */
+  data(value: unknown, lines: readonly string[]): void;
+  message(line: string): void;
+  paint(style: Style, text: string): string;
+}
+
+type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold';
+
+export function createOutput(json: boolean, env: NodeJS.ProcessEnv): Output {
+  const colour = process.stderr.isTTY && process.stdout.isTTY && (env['NO_COLOR'] ?? '') === '';
+  return {
+    json,
+    interactive: process.stdin.isTTY && process.stderr.isTTY,
+    data(value, lines) {
+      process.stdout.write(json ? `${JSON.stringify(value)}\n` : lines.map((line) => `${line}\n`).join(''));
+    },
+    message: (line) => void process.stderr.write(`${line}\n`),
+    paint: (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text),
+  };
+}
+
+/** Columns as wide as what stands in them. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,38 @@
+import { ConfigError, loadConfig } from '../infra/config.ts';
+import { CliError } from './cli-error.ts';
+import { createApi } from './client.ts';
+import type { Context } from './command.ts';
+import { exitCodes, type ExitCode } from './exit-codes.ts';
+import { createOutput, type Output } from './output.ts';
+
+/** Runs a command to its exit code. An expected failure is one line and the next command, never a stack trace. */
+export async function perform(
+  json: boolean,
+  work: (context: Context) => Promise<ExitCode | undefined>,
+): Promise<ExitCode> {
+  const out = createOutput(json, process.env);
+  try {
+    const config = loadConfig();
+    return (await work({ config, out, api: createApi(config) })) ?? exitCodes.ok;
+  } catch (error) {
+    return explain(error, out);
+  }
+}
+
+function explain(error: unknown, out: Output): ExitCode {
+  if (process.env['HOLDFAST_DEBUG'] === '1' && error instanceof Error) out.message(error.stack ?? error.message);
+  const { message, exitCode, next, problem } = asCliError(error);
+  out.message(`holdfast: ${message}`);
+  out.message(`next: ${next}`);
+  const shown = problem ?? { type: 'about:blank', title: 'The command failed', status: 0, detail: message, next };
+  if (out.json) out.data(shown, []);
+  return exitCode;
+}
+
+function asCliError(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof ConfigError)
+    return new CliError(message, exitCodes.usage, 'see docs/reference/configuration.md');
+  return new CliError(message, exitCodes.failed, 'HOLDFAST_DEBUG=1 shows where this came from');
+}
