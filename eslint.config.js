@@ -9,13 +9,14 @@ const arrows = {
   adapters: ['domain'],
   activities: ['domain', 'adapters'],
   workflows: ['domain'],
-  api: ['domain', 'adapters'],
+  // Only api/main.ts, where it is put together, reads the configuration.
+  api: ['domain', 'adapters', 'config'],
   cli: ['domain', 'config', 'stack'],
-  config: ['domain'],
+  // The set-up, which is beside the configuration, asks the stack what is missing.
+  config: ['domain', 'stack'],
   stack: ['domain', 'adapters', 'config'],
   demo: ['domain', 'config', 'stack'],
   workers: ['domain', 'adapters', 'activities', 'workflows', 'config'],
-  'api-main': ['domain', 'adapters', 'api', 'config'],
   bench: ['domain', 'adapters', 'activities', 'workflows', 'workers', 'config', 'stack'],
   tests: '*',
 };
@@ -47,10 +48,9 @@ export default tseslint.config(
     settings: {
       'import/resolver': { typescript: { project: './tsconfig.json' } },
       'boundaries/elements': [
-        { type: 'config', pattern: ['infra/config.ts', 'infra/package-root.ts', 'infra/build-info.ts'], partialMatch: false },
-        { type: 'api-main', pattern: 'api/main.ts', partialMatch: false },
         { type: 'stack', pattern: 'infra/stack', partialMatch: false },
         { type: 'demo', pattern: 'infra/demo', partialMatch: false },
+        { type: 'config', pattern: 'infra', partialMatch: false },
         ...['domain', 'adapters', 'activities', 'workflows', 'api', 'cli', 'workers', 'bench', 'tests'].map((type) => ({
           type,
           pattern: type,

@@ -13,21 +13,22 @@ function esModules() {
   });
 }
 
+/** @param {'typescript' | 'ecmascript'} syntax @returns {[string, unknown]} */
+function swc(syntax) {
+  const jsc = { parser: { syntax }, target: 'es2022' };
+  return ['@swc/jest', { jsc, module: { type: 'commonjs' }, sourceMaps: 'inline' }];
+}
+
+const transformed = esModules().map((folder) => folder.slice('node_modules/'.length));
+
 /** @type {import('jest').Config} */
 export default {
   rootDir: '.',
   testMatch: ['<rootDir>/tests/**/*.test.ts'],
-  transform: {
-    '^.+\\.[jt]s$': [
-      '@swc/jest',
-      {
-        jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
-        module: { type: 'commonjs' },
-        sourceMaps: 'inline',
-      },
-    ],
-  },
-  transformIgnorePatterns: [`<rootDir>/node_modules/(?!(${esModules().map((f) => f.slice('node_modules/'.length)).join('|')})/)`],
+  globalSetup: '<rootDir>/tests/support/global-setup.ts',
+  globalTeardown: '<rootDir>/tests/support/global-teardown.ts',
+  transform: { '^.+\\.ts$': swc('typescript'), '^.+\\.js$': swc('ecmascript') },
+  transformIgnorePatterns: [`<rootDir>/node_modules/(?!(${transformed.join('|')})/)`],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
   testTimeout: 60_000,
 };

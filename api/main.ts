@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { connect, databaseUrl } from '../adapters/postgres/connect.ts';
 import { connectTemporal } from '../adapters/temporal/connect.ts';
+import { readBuildInfo, readVersion } from '../infra/build-info.ts';
 import { ConfigError, loadConfig, type Config } from '../infra/config.ts';
-import { packageRoot } from '../infra/package-root.ts';
 import { createApp } from './app.ts';
-import { readBuildInfo, readVersion } from './build-info.ts';
 import { createLogger } from './log.ts';
 import { createParts } from './parts.ts';
 import { NothingGuardsIt, serve } from './serve.ts';
@@ -34,9 +33,9 @@ function connectAll({ postgres, temporal: { address, namespace, uiUrl } }: Confi
   const sql = connect(url, { name: 'holdfast-api', max: 8 });
   const keys = connect(url, { name: 'holdfast-api-keys', max: 4 });
   const temporal = connectTemporal({ address, namespace });
-  const build = readBuildInfo(packageRoot);
+  const build = readBuildInfo();
   return {
-    behind: { sql, keys, temporal, namespace, uiUrl, build, version: readVersion(packageRoot) },
+    behind: { sql, keys, temporal, namespace, uiUrl, build, version: readVersion() },
     // Temporal's connection ends with the process: a retry that finds it closed throws where nobody can catch it.
     close: () => Promise.all([sql.end({ timeout: 1 }), keys.end({ timeout: 1 })]),
   };

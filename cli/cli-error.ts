@@ -1,17 +1,27 @@
 import type { Problem } from '../domain/problem.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
 
+interface Details {
+  /** With --json: what goes to stdout. */
+  readonly problem?: Problem;
+  /** May pass by itself: the network, or an API that is just being restarted. */
+  readonly transient?: boolean;
+}
+
 /** A failure that a person can do something about: one line, the exit code, and the next command. */
 export class CliError extends Error {
   override readonly name = 'CliError';
+  readonly problem: Problem | null;
+  readonly transient: boolean;
   constructor(
     message: string,
     readonly exitCode: ExitCode,
     readonly next: string,
-    /** With --json: what goes to stdout. */
-    readonly problem: Problem | null = null,
+    { problem, transient = false }: Details = {},
   ) {
     super(message);
+    this.problem = problem ?? null;
+    this.transient = transient;
   }
 }
 
@@ -19,13 +29,26 @@ export function usageError(message: string): CliError {
   return new CliError(message, exitCodes.usage, 'holdfast --help');
 }
 
+/** What --json prints for a failure that is not an answer of the API, in the form of one. */
+export function ownProblem(detail: string, next: string): Problem {
+  return { type: 'about:blank', title: 'The command failed', status: 0, detail, next };
+}
+
 /** Which exit code a problem of the API is, and what helps. */
 export function problemError(problem: Problem): CliError {
-  const { status, detail, next, errors = [] } = problem;
+  const { status, next } = problem;
+  const [exitCode, advice] = meaning(status);
+  return new CliError(sayProblem(problem), exitCode, next ?? advice, {
+    problem,
+    transient: status === 429 || status >= 500,
+  });
+}
+
+function sayProblem({ detail, errors = [], run_url, workflow_id, run_id }: Problem): string {
   const fields = errors.map(({ path, message }) => `${path}: ${message}`).join('; ');
   const line = fields === '' || detail.includes(fields) ? detail : `${detail} (${fields})`;
-  const [exitCode, advice] = meaning(status);
-  return new CliError(line, exitCode, next ?? advice, problem);
+  const run = run_url ?? (run_id === undefined ? undefined : `${workflow_id ?? ''} ${run_id}`);
+  return run === undefined ? line : `${line} The run: ${run}`;
 }
 
 function meaning(status: number): [ExitCode, string] {

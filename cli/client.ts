@@ -10,92 +10,126 @@ import { exitCodes } from './exit-codes.ts';
 
 export interface Api {
   readonly url: string;
-  get<T extends z.ZodType>(path: string, schema: T): Promise<z.output<T>>;
+  get<T extends z.ZodType>(path: string, schema: T, signal?: AbortSignal): Promise<z.output<T>>;
   put<T extends z.ZodType>(path: string, body: unknown, schema: T): Promise<z.output<T>>;
   /** Always with an idempotency key, so that a request whose answer was lost is sent again safely. */
   post<T extends z.ZodType>(path: string, body: unknown, schema: T, key?: string): Promise<z.output<T>>;
   delete(path: string): Promise<void>;
-  /** The raw answer to a GET that may go on for long. */
-  stream(path: string, signal: AbortSignal): Promise<Response>;
+  /** An event stream, piece by piece as it arrives. */
+  stream(path: string, signal: AbortSignal): AsyncGenerator<string>;
 }
 
-const attempts = 3;
+interface Reply {
+  readonly status: number;
+  readonly text: string;
+}
+
+const retries = 3;
 const retryAfterMs = 500;
+const answerWithinMs = 30_000;
+/** The API sends a sign of life every 15 s. */
+const silenceMs = 35_000;
 
 /** A client of the API of this machine's Holdfast, or of the one that HOLDFAST_URL names. */
 export function createApi(config: Config): Api {
   const url = (config.client.url ?? runningUrl(config) ?? 'http://127.0.0.1:8420').replace(/\/+$/, '');
-  const token = config.client.token ?? readQuietly(join(config.home, 'secrets', 'admin-token'));
+  const token = config.client.token ?? readQuietly(join(config.home, 'secrets', 'admin-token'))?.trim() ?? null;
+  const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
 
-  async function send(method: string, path: string, init: { body?: unknown; headers?: object; signal?: AbortSignal }) {
-    const headers = {
-      accept: 'application/json',
-      ...(token === null ? {} : { authorization: `Bearer ${token.trim()}` }),
-      ...(init.body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...init.headers,
-    };
-    const body = init.body === undefined ? null : JSON.stringify(init.body);
+  async function ask(method: string, path: string, init: RequestInit = {}): Promise<Reply> {
+    const late = AbortSignal.timeout(answerWithinMs);
+    const signal = init.signal == null ? late : AbortSignal.any([late, init.signal]);
+    const headers = { accept: 'application/json', ...authorization, ...init.headers };
     try {
-      return await fetch(url + path, { method, headers, body, signal: init.signal ?? null });
+      const response = await fetch(url + path, { ...init, method, headers, signal });
+      return { status: response.status, text: await response.text() };
     } catch (error) {
       init.signal?.throwIfAborted();
       throw unreachable(url, error);
     }
   }
 
-  async function read<T extends z.ZodType>(response: Response, schema: T): Promise<z.output<T>> {
-    const answer = (await response.json().catch(() => null)) as unknown;
-    if (!response.ok) throw refused(response, answer);
-    const parsed = schema.safeParse(answer);
+  /** Only what cannot have had an effect, or is told apart by its key, is sent again. */
+  async function askAgain(path: string, init: RequestInit): Promise<Reply> {
+    for (let retry = 0; ; retry += 1) {
+      const reply = await ask('POST', path, init).catch((error: unknown) => {
+        if (retry === retries) throw error;
+        return null;
+      });
+      if (reply !== null && (reply.status !== 503 || retry === retries)) return reply;
+      await sleep(retryAfterMs * (retry + 1));
+    }
+  }
+
+  function read<T extends z.ZodType>(reply: Reply, schema: T): z.output<T> {
+    demandSuccess(reply);
+    const parsed = schema.safeParse(parseJson(reply.text));
     if (parsed.success) return parsed.data;
-    throw new CliError(
-      `${url} answers in a form that this version does not know`,
-      exitCodes.failed,
-      'holdfast --version',
-    );
+    const message = `${url} answers in a form that this version does not know`;
+    throw new CliError(message, exitCodes.failed, 'holdfast --version');
   }
 
   return {
     url,
-    get: async (path, schema) => read(await send('GET', path, {}), schema),
-    put: async (path, body, schema) => read(await send('PUT', path, { body }), schema),
-    async post(path, body, schema, key = randomUUID()) {
-      for (let attempt = 1; ; attempt += 1) {
-        const response = await send('POST', path, { body, headers: { 'idempotency-key': key } }).catch(
-          (error: unknown) => (attempt < attempts ? null : Promise.reject(error as Error)),
-        );
-        if (response !== null && (response.status !== 503 || attempt === attempts)) return read(response, schema);
-        await sleep(retryAfterMs * attempt);
+    get: async (path, schema, signal) => read(await ask('GET', path, signal === undefined ? {} : { signal }), schema),
+    put: async (path, body, schema) => read(await ask('PUT', path, withBody(body)), schema),
+    post: async (path, body, schema, key = randomUUID()) =>
+      read(await askAgain(path, withBody(body, { 'idempotency-key': key })), schema),
+    delete: async (path) => demandSuccess(await ask('DELETE', path)),
+
+    async *stream(path, signal) {
+      const silence = new AbortController();
+      const timer = setTimeout(() => silence.abort(), silenceMs);
+      const headers = { accept: 'text/event-stream', ...authorization };
+      const decoder = new TextDecoder();
+      try {
+        const response = await fetch(url + path, { headers, signal: AbortSignal.any([signal, silence.signal]) });
+        if (!response.ok) demandSuccess({ status: response.status, text: await response.text() });
+        for await (const chunk of response.body ?? []) {
+          timer.refresh();
+          yield decoder.decode(chunk as Uint8Array, { stream: true });
+        }
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error instanceof CliError ? error : unreachable(url, error);
+      } finally {
+        clearTimeout(timer);
       }
-    },
-    async delete(path) {
-      const response = await send('DELETE', path, {});
-      if (!response.ok) throw refused(response, await response.json().catch(() => null));
-    },
-    async stream(path, signal) {
-      const response = await send('GET', path, { headers: { accept: 'text/event-stream' }, signal });
-      if (!response.ok) throw refused(response, await response.json().catch(() => null));
-      return response;
     },
   };
 }
 
-function refused(response: Response, answer: unknown): CliError {
-  const problem = problemSchema.safeParse(answer);
-  if (problem.success) return problemError(problem.data);
-  return new CliError(`The API answered ${response.status}`, exitCodes.failed, 'holdfast doctor');
+function withBody(body: unknown, headers: Readonly<Record<string, string>> = {}): RequestInit {
+  return { body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } };
+}
+
+function demandSuccess({ status, text }: Reply): void {
+  if (status >= 200 && status < 300) return;
+  const problem = problemSchema.safeParse(parseJson(text));
+  if (problem.success) throw problemError(problem.data);
+  throw new CliError(`The API answered ${status}`, exitCodes.failed, 'holdfast doctor', { transient: status >= 500 });
 }
 
 function unreachable(url: string, error: unknown): CliError {
-  const cause = (error as { cause?: { code?: string } }).cause?.code;
-  const why = cause === undefined ? '' : ` (${cause})`;
-  return new CliError(`No Holdfast answers at ${url}${why}`, exitCodes.failed, 'npm start, or holdfast doctor');
+  const { name, cause } = error as { name?: string; cause?: { code?: string } };
+  const code = name === 'TimeoutError' ? `nothing within ${answerWithinMs / 1000} s` : cause?.code;
+  const why = code === undefined ? '' : ` (${code})`;
+  const next = 'npm start, or holdfast doctor';
+  return new CliError(`No Holdfast answers at ${url}${why}`, exitCodes.failed, next, { transient: true });
 }
 
-/** What the stack of this data folder said it is. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+/** What the stack of this data folder said it is. A file that is damaged says nothing: `up` writes it anew. */
 function runningUrl({ home }: Config): string | null {
-  const text = readQuietly(join(home, 'run', 'stack.json'));
-  return text === null ? null : (JSON.parse(text) as { api_url: string | null }).api_url;
+  const said = parseJson(readQuietly(join(home, 'run', 'stack.json')) ?? '') as { api_url?: string | null } | null;
+  return said?.api_url ?? null;
 }
 
 function readQuietly(path: string): string | null {

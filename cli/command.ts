@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Config } from '../infra/config.ts';
 import type { Api } from './client.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -34,4 +34,27 @@ export function number(least: number, most: number): (text: string) => number {
     if (Number.isInteger(value) && value >= least && value <= most) return value;
     throw new InvalidArgumentError(`a whole number from ${least} to ${most}`);
   };
+}
+
+const unitMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
+
+/** `90`, `90s`, `10m` or `1h`, in milliseconds. */
+export function duration(text: string): number {
+  const [, amount, unit = 's'] = /^(\d{1,6})([smh])?$/.exec(text) ?? [];
+  const ms = Number(amount) * unitMs[unit as keyof typeof unitMs];
+  if (ms > 0 && ms <= 24 * unitMs.h) return ms;
+  throw new InvalidArgumentError('90s, 10m or 1h, at most 24h');
+}
+
+/** Follow to the end or leave at once: followed on a terminal, left elsewhere, unless said otherwise. */
+export function waits(interactive: boolean, { wait, detach }: { wait?: boolean; detach?: boolean }): boolean {
+  return wait ?? (interactive && detach !== true);
+}
+
+/** `--wait` and `--detach`, of which one at most may be given. */
+export function waitOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--wait', 'until its end; the default on a terminal').conflicts('detach'))
+    .option('--detach', 'start it and leave; the default elsewhere')
+    .option('--timeout <time>', 'with --wait: leave after 90s, 10m or 1h; the run goes on', duration);
 }

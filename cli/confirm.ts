@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { CliError, usageError } from './cli-error.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -10,11 +11,19 @@ export async function confirmName(out: Output, name: string, given: string | und
     throw usageError(`--confirm says ${given}, but this is about ${name}`);
   }
   if (!out.interactive) throw usageError(`${what} needs --confirm=${name} where nobody can be asked`);
+  const answer = await ask(`${what}. Type ${name} to go on: `);
+  if (answer?.trim() === name) return;
+  out.message('');
+  if (answer === null) throw new CliError('Left; nothing was changed', exitCodes.interrupted, 'holdfast --help');
+  throw new CliError('Not confirmed; nothing was changed', exitCodes.refused, 'holdfast --help');
+}
+
+/** null: Ctrl-C or Ctrl-D. The question itself would then stay open for ever. */
+async function ask(question: string): Promise<string | null> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await terminal.question(`${what}. Type ${name} to go on: `);
-    if (answer.trim() !== name)
-      throw new CliError('Not confirmed; nothing was changed', exitCodes.refused, 'holdfast --help');
+    const closed = once(terminal, 'close').then(() => null);
+    return await Promise.race([terminal.question(question), closed]);
   } finally {
     terminal.close();
   }

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { packageRoot } from '../infra/package-root.ts';
+import { readVersion } from '../infra/build-info.ts';
+import { ownProblem } from './cli-error.ts';
 import { completionCommand } from './commands/completion.ts';
 import { deployCommands } from './commands/deploy.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -18,7 +17,7 @@ import { exitCodes } from './exit-codes.ts';
 export function createProgram(): Command {
   const program = new Command('holdfast')
     .description('Keeps a self-hosted AI context engine alive and trustworthy.')
-    .version((JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version)
+    .version(readVersion())
     .showHelpAfterError('next: holdfast --help')
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'holdfast: ')) })
     .exitOverride();
@@ -42,4 +41,7 @@ createProgram()
   .catch((error: unknown) => {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (error.exitCode === 0 || !process.argv.includes('--json')) return;
+    const problem = ownProblem(error.message.replace(/^error: /, ''), 'holdfast --help');
+    process.stdout.write(`${JSON.stringify(problem)}\n`);
   });

@@ -6,15 +6,15 @@ export interface Output {
   /** A person is at the other end of stdin and stderr. */
   readonly interactive: boolean;
   /** The answer: as JSON, or as lines for people. */
-  data(value: unknown, lines: readonly string[]): void;
-  message(line: string): void;
-  paint(style: Style, text: string): string;
+  readonly data: (value: unknown, lines: readonly string[]) => void;
+  readonly message: (line: string) => void;
+  readonly paint: (style: Style, text: string) => string;
 }
 
 type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold';
 
-export function createOutput(json: boolean, env: NodeJS.ProcessEnv): Output {
-  const colour = process.stderr.isTTY && process.stdout.isTTY && (env['NO_COLOR'] ?? '') === '';
+export function createOutput(json: boolean, wantsColour: boolean): Output {
+  const colour = wantsColour && process.stderr.isTTY && process.stdout.isTTY;
   return {
     json,
     interactive: process.stdin.isTTY && process.stderr.isTTY,

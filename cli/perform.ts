@@ -1,5 +1,5 @@
-import { ConfigError, loadConfig } from '../infra/config.ts';
-import { CliError } from './cli-error.ts';
+import { ConfigError, loadConfig, readTerminalWishes } from '../infra/config.ts';
+import { CliError, ownProblem } from './cli-error.ts';
 import { createApi } from './client.ts';
 import type { Context } from './command.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
@@ -10,22 +10,21 @@ export async function perform(
   json: boolean,
   work: (context: Context) => Promise<ExitCode | undefined>,
 ): Promise<ExitCode> {
-  const out = createOutput(json, process.env);
+  const { colour, debug } = readTerminalWishes();
+  const out = createOutput(json, colour);
   try {
     const config = loadConfig();
     return (await work({ config, out, api: createApi(config) })) ?? exitCodes.ok;
   } catch (error) {
-    return explain(error, out);
+    if (debug && error instanceof Error) out.message(error.stack ?? error.message);
+    return explain(asCliError(error), out);
   }
 }
 
-function explain(error: unknown, out: Output): ExitCode {
-  if (process.env['HOLDFAST_DEBUG'] === '1' && error instanceof Error) out.message(error.stack ?? error.message);
-  const { message, exitCode, next, problem } = asCliError(error);
+function explain({ message, exitCode, next, problem }: CliError, out: Output): ExitCode {
   out.message(`holdfast: ${message}`);
   out.message(`next: ${next}`);
-  const shown = problem ?? { type: 'about:blank', title: 'The command failed', status: 0, detail: message, next };
-  if (out.json) out.data(shown, []);
+  if (out.json) out.data(problem ?? ownProblem(message, next), []);
   return exitCode;
 }
 

@@ -9,7 +9,7 @@ export function allows(held: Role, needed: Role): boolean {
   return roles.indexOf(held) >= roles.indexOf(needed);
 }
 
-export const actorName = z
+const actorName = z
   .string()
   .regex(/^[a-z][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, dots, underscores and hyphens, at most 63');
 

@@ -1,19 +1,16 @@
 /** Permanent conditions. Each is the `type` of a non-retryable ApplicationFailure; nothing else may be one. */
-export const failureTypes = [
-  'ServiceUnknown',
-  'SourceUnreachable',
-  'RefUnknown',
-  'ReleaseUnknown',
-  'ReleaseMissing',
-  'BuildFailed',
-  'GuardRefused',
-  'RunSpecInvalid',
-  'LockLost',
-  'DesiredStateChanged',
-  'CommandNotFound',
-] as const;
-
-export type FailureType = (typeof failureTypes)[number];
+export type FailureType =
+  | 'ServiceUnknown'
+  | 'SourceUnreachable'
+  | 'RefUnknown'
+  | 'ReleaseUnknown'
+  | 'ReleaseMissing'
+  | 'BuildFailed'
+  | 'GuardRefused'
+  | 'RunSpecInvalid'
+  | 'LockLost'
+  | 'DesiredStateChanged'
+  | 'CommandNotFound';
 
 /** A permanent failure in adapters and activities: carries its type to where Temporal's own error is made. */
 export class PermanentFailure extends Error {

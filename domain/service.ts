@@ -102,7 +102,7 @@ export const serviceSpecSchema = z
 export type ServiceSpecInput = z.input<typeof serviceSpecSchema>;
 export type ServiceSpec = z.output<typeof serviceSpecSchema> & { readonly box: string };
 
-export const desiredStateSchema = z.object({
+const desiredStateSchema = z.object({
   release_id: z.string().nullable(),
   state: z.enum(['running', 'stopped']),
   epoch: z.number().int(),

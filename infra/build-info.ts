@@ -12,3 +12,8 @@ export function readBuildInfo(): BuildInfo {
     return { build_sha: 'unknown', build_time: 'unknown', build_branch: 'unknown' };
   }
 }
+
+/** The version of this package. */
+export function readVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
+}

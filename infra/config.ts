@@ -84,6 +84,14 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   };
 }
 
+/** What the command line is to print, known also when the rest of the environment is wrong. */
+export function readTerminalWishes(env: NodeJS.ProcessEnv = process.env): {
+  readonly colour: boolean;
+  readonly debug: boolean;
+} {
+  return { colour: (env['NO_COLOR'] ?? '') === '', debug: env['HOLDFAST_DEBUG'] === '1' };
+}
+
 /** Root gets /var/lib because Postgres refuses to run as root and no other user can enter root's home. */
 function defaultHome(): string {
   return process.getuid?.() === 0 ? '/var/lib/holdfast' : join(homedir(), '.holdfast');

@@ -16,7 +16,7 @@ const phaseKey = defineSearchAttributeKey('HoldfastPhase', SearchAttributeType.K
 const outcomeKey = defineSearchAttributeKey('HoldfastOutcome', SearchAttributeType.KEYWORD);
 
 /** Phase, result and evidence so far. */
-export const deployState = defineQuery<{ phase: Phase; result: DeployResult }>('deploy_state');
+const deployState = defineQuery<{ phase: Phase; result: DeployResult }>('deploy_state');
 
 export type Journal = ReturnType<typeof createJournal>;
 

@@ -88,7 +88,7 @@ export function stopWasAsked(folder: string): boolean {
   return existsSync(join(folder, 'stop'));
 }
 
-export function syncFolder(folder: string): void {
+function syncFolder(folder: string): void {
   const handle = openSync(folder, 'r');
   try {
     fsyncSync(handle);

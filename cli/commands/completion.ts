@@ -1,20 +1,21 @@
-import { Option, type Command } from 'commander';
-import { leaf, runs } from '../command.ts';
+import { Argument, type Command, type Option } from 'commander';
+import { runs } from '../command.ts';
 
 const shells = ['bash', 'zsh', 'fish'] as const;
 
 export function completionCommand(program: Command): void {
-  const completion = leaf(program, 'completion <shell>', `completion for ${shells.join(', ')}`);
-  completion.action(
-    runs(async ({ out }, shell: string) => {
-      const { usageError } = await import('../cli-error.ts');
-      const write = scripts[shell as (typeof shells)[number]] as ((words: Words) => string) | undefined;
-      if (write === undefined) throw usageError(`no completion for ${shell}; there is one for ${shells.join(', ')}`);
-      const script = write(wordsOf(program));
-      out.data({ shell, script }, [script]);
-      return undefined;
-    }),
-  );
+  program
+    .command('completion')
+    .description('completion for a shell')
+    .addArgument(new Argument('<shell>').choices(shells))
+    .option('--json', 'print JSON')
+    .action(
+      runs(async ({ out }, shell: (typeof shells)[number]) => {
+        const script = scripts[shell](wordsOf(program));
+        out.data({ shell, script }, [script]);
+        return undefined;
+      }),
+    );
 }
 
 /** What can follow each command: its commands and options. */

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { leaf, number, runs, type Context } from '../command.ts';
+import { duration, leaf, number, runs, waitOptions, waits, type Context } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 
 interface DeployOptions {
@@ -9,7 +9,7 @@ interface DeployOptions {
   readonly previous?: string;
   readonly rollbackTo?: string;
   readonly context?: string;
-  readonly withoutRollbackOn?: Readonly<Record<string, boolean>>;
+  readonly rollbackOn: Readonly<Record<string, boolean>>;
   readonly idempotencyKey?: string;
   readonly wait?: boolean;
   readonly detach?: boolean;
@@ -20,7 +20,8 @@ interface DeployOptions {
 const classes = ['deploy_failure', 'watchdog_failure', 'health_failure'];
 
 export function deployCommands(program: Command): void {
-  leaf(program, 'deploy <service>', 'builds a release, starts it, watches it; keeps it or puts it back')
+  const deploy = leaf(program, 'deploy <service>', 'builds a release, starts it, watches it; keeps it or puts it back');
+  waitOptions(deploy)
     .option('--ref <ref>', 'branch, tag or commit; default: that of the service')
     .option('--release <id>', 'a full commit id')
     .addOption(
@@ -32,41 +33,27 @@ export function deployCommands(program: Command): void {
     .option('--rollback-to <id>', 'where to go back to if it fails')
     .addOption(new Option('--context <context>', 'for this deploy').choices(['self_hosted', 'external']))
     .addOption(
-      new Option(
-        '--without-rollback-on <class>',
-        `do not roll back a ${classes.join(' or ')}; may be repeated`,
-      ).argParser(refuseClass),
+      new Option('--no-rollback-on <class>', `do not roll back a ${classes.join(' or ')}; may be repeated`)
+        .default({}, 'as the service says')
+        .argParser(refuseClass),
     )
     .option('--idempotency-key <key>', 'the same key is the same deploy, for ever')
-    .option('--wait', 'follow it to its end; the default on a terminal')
-    .option('--detach', 'start it and leave; the default elsewhere')
-    .option('--timeout <seconds>', 'stop following after this long; the run goes on', number(1, 86_400))
     .option('--dry-run', 'show what would be asked, and of what; start nothing')
     .action(runs((context, service: string, options: DeployOptions) => startDeploy(context, service, options)));
 
   const deploys = program.command('deploys').description('deploys that were, and that go on');
-  leaf(deploys, 'list <service>', 'newest first').action(
-    runs(async ({ api, out }, service: string) => {
-      const { pageOf } = await import('../../domain/answer.ts');
-      const { deploySchema } = await import('../../domain/deploy/schemas.ts');
-      const { table } = await import('../output.ts');
-      const page = await api.get(pathOf(service), pageOf(deploySchema, 'DeployPage'));
-      const rows = page.items.map(({ id, kind, requested_at, phase, result, run_url }) => [
-        ...[id, kind, requested_at, result.outcome ?? phase],
-        ...[result.failure_reason ?? '-', run_url ?? '-'],
-      ]);
-      out.data(page, table(['deploy', 'kind', 'requested', 'outcome', 'reason', 'run'], rows));
-      return undefined;
-    }),
-  );
+  leaf(deploys, 'list <service>', 'newest first')
+    .option('--after <cursor>', 'go on behind this page: its next_cursor')
+    .option('--limit <n>', 'how many at the most', number(1, 200), 50)
+    .action(runs(listDeploys));
   leaf(deploys, 'show <id>', 'one deploy with its evidence')
     .option('--follow', 'until it is closed')
-    .option('--timeout <seconds>', 'stop following after this long', number(1, 86_400))
+    .option('--timeout <time>', 'with --follow: leave after 90s, 10m or 1h', duration)
     .action(
       runs(async (context, id: string, options: { follow?: boolean; timeout?: number }) => {
         if (options.follow === true) {
           const { follow } = await import('../follow.ts');
-          return follow(context, id, inMs(options.timeout));
+          return follow(context, id, options.timeout ?? null);
         }
         const { deploySchema } = await import('../../domain/deploy/schemas.ts');
         const deploy = await context.api.get(`/v1/deploys/${encodeURIComponent(id)}`, deploySchema);
@@ -84,12 +71,30 @@ export function deployCommands(program: Command): void {
     );
 }
 
+async function listDeploys(
+  { api, out }: Context,
+  service: string,
+  { after, limit }: { after?: string; limit: number },
+): Promise<undefined> {
+  const { pageOf } = await import('../../domain/answer.ts');
+  const { deploySchema } = await import('../../domain/deploy/schemas.ts');
+  const { table } = await import('../output.ts');
+  const query = new URLSearchParams({ limit: String(limit), ...(after === undefined ? {} : { cursor: after }) });
+  const page = await api.get(`${pathOf(service)}?${query.toString()}`, pageOf(deploySchema, 'DeployPage'));
+  const rows = page.items.map(({ id, kind, requested_at, phase, result, run_url }) => [
+    ...[id, kind, requested_at, result.outcome ?? phase],
+    ...[result.failure_reason ?? '-', run_url ?? '-'],
+  ]);
+  const more = page.next_cursor === null ? [] : [`more: holdfast deploys list ${service} --after ${page.next_cursor}`];
+  out.data(page, [...table(['deploy', 'kind', 'requested', 'outcome', 'reason', 'run'], rows), ...more]);
+  return undefined;
+}
+
 async function startDeploy(context: Context, service: string, options: DeployOptions): Promise<ExitCode | undefined> {
   const { api, out } = context;
   const { deployRequestSchema, deploySchema } = await import('../../domain/deploy/schemas.ts');
   const { comeBack, follow } = await import('../follow.ts');
   const { usageError } = await import('../cli-error.ts');
-  if (options.wait === true && options.detach === true) throw usageError('give --wait or --detach, not both');
   const request = deployRequestSchema.safeParse(requestOf(options));
   if (!request.success)
     throw usageError(request.error.issues.map(({ path, message }) => [...path, message].join(': ')).join('; '));
@@ -102,8 +107,7 @@ async function startDeploy(context: Context, service: string, options: DeployOpt
     return undefined;
   }
   const deploy = await api.post(pathOf(service), request.data, deploySchema, options.idempotencyKey);
-  if (options.wait ?? (out.interactive && options.detach !== true))
-    return follow(context, deploy.id, inMs(options.timeout));
+  if (waits(out.interactive, options)) return follow(context, deploy.id, options.timeout ?? null);
   out.data(deploy, [deploy.id]);
   out.message(`next: ${comeBack(deploy.id)}`);
   return undefined;
@@ -117,7 +121,7 @@ function requestOf(options: DeployOptions): Record<string, unknown> {
     previous_release_id: options.previous,
     rollback_release_id: options.rollbackTo,
     deployment_context: options.context,
-    ...options.withoutRollbackOn,
+    ...options.rollbackOn,
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
@@ -129,8 +133,4 @@ function refuseClass(value: string, before: Readonly<Record<string, boolean>> = 
 
 function pathOf(service: string): string {
   return `/v1/services/${encodeURIComponent(service)}/deploys`;
-}
-
-function inMs(seconds: number | undefined): number | null {
-  return seconds === undefined ? null : seconds * 1_000;
 }

@@ -60,7 +60,7 @@ export const deployResultSchema = z
   .meta({ id: 'DeployResult' });
 export type DeployResult = z.output<typeof deployResultSchema>;
 
-export const evidenceSchema = z
+const evidenceSchema = z
   .object({
     check: z.string().meta({ example: 'watch.candidate' }),
     phase: z.enum(phases),

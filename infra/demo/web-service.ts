@@ -28,7 +28,7 @@ export async function createWebRepository(folder: string): Promise<WebRepository
         '-c',
         'commit.gpgsign=false',
       ];
-      await git(...identity, 'commit', '--quiet', '--message', `Version ${version.number}`);
+      await git(...identity, 'commit', '--quiet', '--allow-empty', '--message', `Version ${version.number}`);
       return git('rev-parse', 'HEAD');
     },
   };

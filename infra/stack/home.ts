@@ -33,8 +33,9 @@ export async function prepareHome(config: Config): Promise<Home> {
     );
   }
   try {
-    await makeFolders(root);
+    // First: nothing is made in the folder of a newer version.
     const known = await readVersion(root);
+    await makeFolders(root);
     await needRoom(root, known === null ? firstTimeBytes : laterBytes);
     const box = known?.box ?? config.box;
     if (known === null) await writeAtomically(join(root, 'version.json'), JSON.stringify({ format, box }));

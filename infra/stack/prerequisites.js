@@ -123,7 +123,7 @@ export function onPath(name, path = process.env['PATH']) {
 }
 
 /** @param {string[]} paths @returns {Promise<string | null>} */
-export async function firstExecutable(paths) {
+async function firstExecutable(paths) {
   for (const path of paths) {
     try {
       await access(path, constants.X_OK);

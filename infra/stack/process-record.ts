@@ -24,12 +24,6 @@ export async function forgetProcess(home: Home, part: string): Promise<void> {
   await rm(recordPath(home, part), { force: true });
 }
 
-/** The process of this part that runs now; null when there is none. */
-export function findRecorded(home: Home, part: string): ProcessIdentity | null {
-  const record = read(recordPath(home, part));
-  return record !== null && isAlive(record) ? record : null;
-}
-
 /** Ends what an earlier supervisor left running when it was killed. Returns the parts that were. */
 export async function stopLeftovers(home: Home): Promise<string[]> {
   const records = readdirSync(home.run)

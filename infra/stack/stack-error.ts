@@ -26,5 +26,8 @@ export function asStackError(error: unknown, doing: string): Error {
       'Set HOLDFAST_HOME to a folder that is yours.',
     );
   }
+  if (code === 'ENOTDIR') {
+    return new StackError(`There is a file in the way while ${doing}${where}`, 'Set HOLDFAST_HOME to a folder.');
+  }
   return error instanceof Error ? error : new Error(message);
 }

@@ -83,7 +83,7 @@ export async function supervise(home: Home, part: Part, say: (line: string) => v
   };
 }
 
-export function logPath(home: Home, part: string): string {
+function logPath(home: Home, part: string): string {
   return join(home.logs, `${part}.log`);
 }
 

@@ -1,0 +1,110 @@
+import getPort from 'get-port';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createProcessDriver } from '../../adapters/process/driver.ts';
+import { deploySchema, type Deploy } from '../../domain/deploy/schemas.ts';
+import { loadConfig } from '../../infra/config.ts';
+import { createWebRepository, type WebRepository } from '../../infra/demo/web-service.ts';
+import { packageRoot } from '../../infra/package-root.ts';
+import { ensureFirstToken } from '../../infra/stack/first-token.ts';
+import { startStack, type Stack } from '../../infra/stack/stack.ts';
+
+const service = 'web';
+let home: string;
+let stack: Stack;
+let token: string;
+let port: number;
+let repository: WebRepository;
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'holdfast-servers-'));
+  await chmod(home, 0o711);
+  const usual = loadConfig();
+  const config = {
+    ...usual,
+    home,
+    temporal: { ...usual.temporal, address: null },
+    postgres: { ...usual.postgres, url: null },
+    api: { ...usual.api, port: await getPort() },
+  };
+  const quiet = { say: () => undefined, step: <T>(_: string, work: () => Promise<T>) => work() };
+  stack = await startStack(config, quiet, { apps: true, signal: new AbortController().signal });
+  token = (await ensureFirstToken(stack.home, stack.database_url, config.postgres.database)).token ?? '';
+  port = await getPort();
+  repository = await createWebRepository(join(home, 'repository'));
+  await ask('PUT', `/v1/services/${service}`, {
+    source: { git: join(home, 'repository'), ref: 'main' },
+    run: { argv: [process.execPath, 'server.mjs'], env: { PORT: String(port) } },
+    probes: { http: { url: `http://127.0.0.1:${port}/health` } },
+    watch: { startup_ms: 8_000, stable_ms: 2_000, window_ms: 30_000, period_ms: 100 },
+  });
+  await repository.commit({ number: 1, wellForMs: null });
+  expect((await deployThrough()).result.outcome).toBe('promoted');
+}, 120_000);
+
+afterAll(async () => {
+  await ask('POST', `/v1/services/${service}/stop`, {}).catch(() => null);
+  while ((await alive()).length > 0) await sleep(100);
+  await stack.stop();
+  await rm(home, { recursive: true, force: true });
+}, 60_000);
+
+function alive(): Promise<readonly unknown[]> {
+  const root = join(home, 'services');
+  return createProcessDriver({ root, keeperPath: join(packageRoot, 'dist/adapters/process/keeper.js'), env: {} }).alive(service);
+}
+
+async function ask(method: string, path: string, body?: unknown): Promise<{ status: number; answer: unknown }> {
+  const response = await fetch(`${stack.api_url ?? ''}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: body === undefined ? null : JSON.stringify(body),
+  });
+  return { status: response.status, answer: await response.json() };
+}
+
+/** Deploys, calls `inWatch` once the watch has begun, and rides through an API that answers 503 meanwhile. */
+async function deployThrough(inWatch: () => void = () => undefined): Promise<Deploy> {
+  const started = deploySchema.parse((await ask('POST', `/v1/services/${service}/deploys`, {})).answer);
+  let struck = false;
+  for (const deadline = Date.now() + 110_000; Date.now() < deadline; await sleep(50)) {
+    const { status, answer } = await ask('GET', `/v1/deploys/${started.id}`).catch(() => ({ status: 0, answer: null }));
+    if (status !== 200) continue;
+    const deploy = deploySchema.parse(answer);
+    if (deploy.closed_at !== null) return deploy;
+    if (deploy.phase === 'watch' && !struck) {
+      struck = true;
+      inWatch();
+    }
+  }
+  throw new Error('the deploy did not end');
+}
+
+function kill(part: string): void {
+  const pid = stack.parts.find(({ name }) => name === part)?.pid();
+  if (pid == null) throw new Error(`${part} does not run`);
+  process.kill(pid, 'SIGKILL');
+}
+
+describe('SIGKILL of a server in the middle of a deploy', () => {
+  test.each(['postgres', 'temporal', 'worker', 'api'])(
+    'a bad deploy that loses %s in its watch is rolled back all the same, with one process alive',
+    async (part) => {
+      await repository.commit({ number: 2, wellForMs: 1_000 + part.length });
+      const { result } = await deployThrough(() => kill(part));
+      expect(result).toMatchObject({ outcome: 'rolled_back', failure_class: 'health_failure', rollback_succeeded: true });
+      expect(await alive()).toHaveLength(1);
+      const page = await fetch(`http://127.0.0.1:${port}/`);
+      expect(await page.text()).toBe('Hello from version 1\n');
+    },
+    120_000,
+  );
+
+  test('what was recorded before a server was killed is there after it', async () => {
+    const { answer } = await ask('GET', `/v1/services/${service}/deploys`);
+    const outcomes = (answer as { items: Deploy[] }).items.map(({ result }) => result.outcome);
+    expect(outcomes).toEqual(['rolled_back', 'rolled_back', 'rolled_back', 'rolled_back', 'promoted']);
+  });
+});
