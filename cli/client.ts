@@ -19,6 +19,12 @@ export interface Api {
   stream(path: string, signal: AbortSignal): AsyncGenerator<string>;
 }
 
+interface Init {
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
 interface Reply {
   readonly status: number;
   readonly text: string;
@@ -36,9 +42,9 @@ export function createApi(config: Config): Api {
   const token = config.client.token ?? readQuietly(join(config.home, 'secrets', 'admin-token'))?.trim() ?? null;
   const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
 
-  async function ask(method: string, path: string, init: RequestInit = {}): Promise<Reply> {
+  async function ask(method: string, path: string, init: Init = {}): Promise<Reply> {
     const late = AbortSignal.timeout(answerWithinMs);
-    const signal = init.signal == null ? late : AbortSignal.any([late, init.signal]);
+    const signal = init.signal === undefined ? late : AbortSignal.any([late, init.signal]);
     const headers = { accept: 'application/json', ...authorization, ...init.headers };
     try {
       const response = await fetch(url + path, { ...init, method, headers, signal });
@@ -50,7 +56,7 @@ export function createApi(config: Config): Api {
   }
 
   /** Only what cannot have had an effect, or is told apart by its key, is sent again. */
-  async function askAgain(path: string, init: RequestInit): Promise<Reply> {
+  async function askAgain(path: string, init: Init): Promise<Reply> {
     for (let retry = 0; ; retry += 1) {
       const reply = await ask('POST', path, init).catch((error: unknown) => {
         if (retry === retries) throw error;
@@ -99,7 +105,7 @@ export function createApi(config: Config): Api {
   };
 }
 
-function withBody(body: unknown, headers: Readonly<Record<string, string>> = {}): RequestInit {
+function withBody(body: unknown, headers: Readonly<Record<string, string>> = {}): Init {
   return { body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } };
 }
 

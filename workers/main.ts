@@ -1,4 +1,4 @@
-import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { NativeConnection, Runtime } from '@temporalio/worker';
 import { join } from 'node:path';
 import { createDeployActivities } from '../activities/deploy.ts';
 import { createOperationsActivities } from '../activities/operations.ts';
@@ -18,10 +18,11 @@ import { readBuildInfo } from '../infra/build-info.ts';
 import { loadConfig } from '../infra/config.ts';
 import { packageRoot } from '../infra/package-root.ts';
 import { createWorkers } from './create-workers.ts';
+import { createLogger } from './logger.ts';
 
 /** The worker of one box: config, adapters, activities, workers. Ends when told to, or when Temporal is lost for good. */
 async function main(): Promise<void> {
-  Runtime.install({ logger: new DefaultLogger('WARN') });
+  Runtime.install({ logger: createLogger() });
   const config = loadConfig();
   const { address, namespace } = config.temporal;
   const { url, database } = config.postgres;

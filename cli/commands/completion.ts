@@ -1,14 +1,11 @@
 import { Argument, type Command, type Option } from 'commander';
-import { runs } from '../command.ts';
+import { leaf, runs } from '../command.ts';
 
 const shells = ['bash', 'zsh', 'fish'] as const;
 
 export function completionCommand(program: Command): void {
-  program
-    .command('completion')
-    .description('completion for a shell')
+  leaf(program, 'completion', 'completion for a shell')
     .addArgument(new Argument('<shell>').choices(shells))
-    .option('--json', 'print JSON')
     .action(
       runs(async ({ out }, shell: (typeof shells)[number]) => {
         const script = scripts[shell](wordsOf(program));
@@ -18,39 +15,50 @@ export function completionCommand(program: Command): void {
     );
 }
 
-/** What can follow each command: its commands and options. */
-type Words = readonly { readonly path: string; readonly next: readonly string[] }[];
+/** What can follow a command: its commands and options. */
+interface Words {
+  readonly path: readonly string[];
+  readonly commands: readonly string[];
+  readonly options: readonly string[];
+}
 
-function wordsOf(command: Command, path: readonly string[] = []): Words {
-  const names = command.commands.map((child) => child.name());
+function wordsOf(command: Command, path: readonly string[] = []): readonly Words[] {
+  const commands = command.commands.map((child) => child.name());
   const options = command.options.map((option: Option) => option.long ?? '').filter((name) => name !== '');
   const below = command.commands.flatMap((child) => wordsOf(child, [...path, child.name()]));
-  return [{ path: path.join(' '), next: [...names, ...options] }, ...below];
+  return [{ path, commands, options: [...options, '--help'] }, ...below];
 }
 
-const scripts: Record<(typeof shells)[number], (words: Words) => string> = {
-  bash: (words: Words) => `_holdfast() {
-  local path="" word
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$word" in -*) ;; *) path="\${path:+$path }$word" ;; esac
-  done
-  case "$path" in
-${words.map(({ path, next }) => `    "${path}"${path.includes(' ') ? '*' : ''}) COMPREPLY=($(compgen -W "${next.join(' ')}" -- "\${COMP_WORDS[COMP_CWORD]}")) ;;`).join('\n')}
-  esac
-}
-complete -F _holdfast holdfast`,
-  zsh: (words: Words) => `autoload -U +X bashcompinit && bashcompinit\n${scripts.bash(words)}`,
-  fish: (words: Words) =>
-    words
-      .flatMap(({ path, next }) => {
-        const seen =
-          path === ''
-            ? '__fish_use_subcommand'
-            : path
-                .split(' ')
-                .map((word) => `__fish_seen_subcommand_from ${word}`)
-                .join('; and ');
-        return next.map((word) => `complete -c holdfast -f -n '${seen}' -a '${word}'`);
-      })
-      .join('\n'),
+const scripts: Record<(typeof shells)[number], (words: readonly Words[]) => string> = {
+  bash,
+  zsh: (words) => `autoload -U +X bashcompinit && bashcompinit\n${bash(words)}`,
+  fish: (words) => words.flatMap(fishLines).join('\n'),
 };
+
+/** The words typed so far, without options, choose the case; behind a command that takes arguments anything may stand. */
+function bash(words: readonly Words[]): string {
+  const cases = words.map(({ path, commands, options }) => {
+    const typed = path.join(' ');
+    const pattern = commands.length === 0 ? `"${typed}"|"${typed} "*` : `"${typed}"`;
+    return `    ${pattern}) next="${[...commands, ...options].join(' ')}" ;;`;
+  });
+  return `_holdfast() {
+  local typed="" next="" word
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case "$word" in -*) ;; *) typed="\${typed:+$typed }$word" ;; esac
+  done
+  case "$typed" in
+${cases.join('\n')}
+  esac
+  COMPREPLY=($(compgen -W "$next" -- "\${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -F _holdfast holdfast`;
+}
+
+function fishLines({ path, commands, options }: Words): string[] {
+  const seen = path.map((word) => `__fish_seen_subcommand_from ${word}`);
+  const notYet = commands.length === 0 ? [] : [`not __fish_seen_subcommand_from ${commands.join(' ')}`];
+  const when = [...seen, ...notYet].join('; and ');
+  const words = commands.map((word) => `complete -c holdfast -f -n '${when}' -a '${word}'`);
+  return [...words, ...options.map((word) => `complete -c holdfast -f -n '${when}' -l '${word.slice(2)}'`)];
+}

@@ -15,7 +15,11 @@ export function doctorCommand(program: Command): void {
           return `${mark}  ${id.padEnd(10)}  ${found}${advice === null ? '' : `. ${advice}`}`;
         }),
       );
-      return checks.some(({ state }) => state === 'fail') ? exitCodes.finding : exitCodes.ok;
+      const [worst] = checks.filter(({ state }) => state === 'fail');
+      if (worst === undefined) return exitCodes.ok;
+      out.message(`holdfast: ${worst.id}: ${worst.found}`);
+      out.message(`next: ${worst.advice ?? 'holdfast status'}`);
+      return exitCodes.finding;
     }),
   );
 }

@@ -1,7 +1,15 @@
 import type { Command } from 'commander';
 import type { Service } from '../../domain/service.ts';
 import type { Api } from '../client.ts';
-import { leaf, runs } from '../command.ts';
+import { leaf, runs, waitOptions, waits, type Context } from '../command.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
+
+interface StopOptions {
+  readonly confirm?: string;
+  readonly wait?: boolean;
+  readonly detach?: boolean;
+  readonly timeout?: number;
+}
 
 export function serviceCommands(program: Command): void {
   const service = program.command('service').description('what is deployed, and how it runs');
@@ -21,10 +29,10 @@ export function serviceCommands(program: Command): void {
 
   leaf(service, 'list', 'all services').action(
     runs(async ({ api, out }) => {
-      const { pageOf } = await import('../../domain/answer.ts');
+      const { everyPage } = await import('../every-page.ts');
       const { serviceSchema } = await import('../../domain/service.ts');
       const { table } = await import('../output.ts');
-      const page = await api.get('/v1/services?limit=200', pageOf(serviceSchema, 'ServicePage'));
+      const page = await everyPage(api, '/v1/services', serviceSchema);
       const rows = page.items.map((item) => [
         item.name,
         item.desired.state,
@@ -47,21 +55,9 @@ export function serviceCommands(program: Command): void {
     }),
   );
 
-  leaf(service, 'stop <name>', 'stops it, and keeps it stopped until the next deploy')
+  waitOptions(leaf(service, 'stop <name>', 'stops it, and keeps it stopped until the next deploy'))
     .option('--confirm <name>', 'in scripts: the name again')
-    .option('--detach', 'do not wait until it is stopped')
-    .action(
-      runs(async ({ api, out }, name: string, options: { confirm?: string; detach?: boolean }) => {
-        const { runSchema } = await import('../../domain/answer.ts');
-        const { confirmName } = await import('../confirm.ts');
-        await confirmName(out, name, options.confirm, `Stopping ${name}`);
-        const stopped = await watchForStop(api, name);
-        const run = await api.post(`${pathOf(name)}/stop`, {}, runSchema);
-        if (options.detach !== true) await stopped();
-        out.data(run, [options.detach === true ? `${name} is being stopped` : `${name} is stopped`]);
-        return undefined;
-      }),
-    );
+    .action(runs((context, name: string, options: StopOptions) => stopService(context, name, options)));
 
   leaf(service, 'clear-safe-mode <name>', 'allows automatic actions on it again')
     .option('--confirm <name>', 'in scripts: the name again')
@@ -98,24 +94,48 @@ async function readSpec(path: string): Promise<unknown> {
   }
 }
 
-/** Remembers where the audit ends now; what it returns waits until a stop stands behind that. */
-async function watchForStop(api: Api, name: string): Promise<() => Promise<void>> {
+async function stopService({ api, out }: Context, name: string, options: StopOptions): Promise<ExitCode> {
+  const { runSchema } = await import('../../domain/answer.ts');
+  const { confirmName } = await import('../confirm.ts');
+  const { waitFor } = await import('../waiting.ts');
+  await confirmName(out, name, options.confirm, `Stopping ${name}`);
+  const stopped = await watchForStop(api, name);
+  const run = await api.post(`${pathOf(name)}/stop`, {}, runSchema);
+  const comeBack = `holdfast service show ${name}`;
+  if (!waits(out.interactive, options)) {
+    out.data(run, [`${name} is being stopped`]);
+    out.message(`next: ${comeBack}`);
+    return exitCodes.ok;
+  }
+  const what = `run ${run.workflow_id} ${run.run_id}`;
+  return waitFor(out, { what, comeBack }, options.timeout ?? null, async (left) => {
+    await stopped(left);
+    out.data(run, [`${name} is stopped`]);
+    return exitCodes.ok;
+  });
+}
+
+/** Remembers where the audit of the service ends now; what it returns waits until a stop stands behind that. */
+async function watchForStop(api: Api, name: string): Promise<(left: AbortSignal) => Promise<void>> {
   const { setTimeout: sleep } = await import('node:timers/promises');
   const { pageOf } = await import('../../domain/answer.ts');
   const { eventSchema } = await import('../../domain/event.ts');
   const page = pageOf(eventSchema, 'EventPage');
-  const stops = async (): Promise<number> => {
-    let found = 0;
-    const query = new URLSearchParams({ subject: `service/${name}`, limit: '200' });
+  const query = new URLSearchParams({ subject: `service/${name}`, limit: '200' });
+  let last = 0;
+  /** Reads what is new; the last full page is read again, because a page that is not full has no cursor. */
+  const stopIsNew = async (left?: AbortSignal): Promise<boolean> => {
+    let found = false;
     for (;;) {
-      const { items, next_cursor } = await api.get(`/v1/events?${query.toString()}`, page);
-      found += items.filter(({ type }) => type === 'service.stopped').length;
+      const { items, next_cursor } = await api.get(`/v1/events?${query.toString()}`, page, left);
+      found ||= items.some(({ id, type }) => id > last && type === 'service.stopped');
+      last = Math.max(last, items.at(-1)?.id ?? 0);
       if (next_cursor === null) return found;
       query.set('cursor', next_cursor);
     }
   };
-  const before = await stops();
-  return async () => {
-    while ((await stops()) === before) await sleep(200);
+  await stopIsNew();
+  return async (left) => {
+    while (!(await stopIsNew(left))) await sleep(200, undefined, { signal: left });
   };
 }

@@ -13,7 +13,11 @@ export function statusCommand(program: Command): void {
         return `  ${mark} ${name.padEnd(9)} ${reason ?? version ?? ''}`.trimEnd();
       });
       out.data(health, [`${health.status}  build ${health.build_sha.slice(0, 8)}  ${api.url}`, ...lines]);
-      return health.status === 'ok' ? exitCodes.ok : exitCodes.partial;
+      if (health.status === 'ok') return exitCodes.ok;
+      const away = Object.entries(health.servers).filter(([, { state }]) => state !== 'ok');
+      out.message(`holdfast: degraded: ${away.map(([name]) => name).join(', ')}`);
+      out.message('next: holdfast doctor');
+      return exitCodes.partial;
     }),
   );
 }

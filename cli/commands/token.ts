@@ -11,7 +11,7 @@ export function tokenCommands(program: Command): void {
         .choices(['viewer', 'agent', 'operator', 'admin'])
         .makeOptionMandatory(),
     )
-    .option('--expires <date>', 'an ISO date and time')
+    .option('--expires <date>', '2026-12-31T23:59:59Z; default: never')
     .action(
       runs(async ({ api, out }, options: { actor: string; role: string; expires?: string }) => {
         const { newTokenSchema } = await import('../../domain/access.ts');
@@ -30,9 +30,9 @@ export function tokenCommands(program: Command): void {
   leaf(token, 'list', 'all tokens, without their secrets').action(
     runs(async ({ api, out }) => {
       const { tokenSchema } = await import('../../domain/access.ts');
-      const { pageOf } = await import('../../domain/answer.ts');
+      const { everyPage } = await import('../every-page.ts');
       const { table } = await import('../output.ts');
-      const page = await api.get('/v1/tokens?limit=200', pageOf(tokenSchema, 'TokenPage'));
+      const page = await everyPage(api, '/v1/tokens', tokenSchema);
       const rows = page.items.map((item) => {
         const state = item.revoked_at === null ? (item.expires_at ?? 'never expires') : 'revoked';
         return [item.id, item.actor, item.role, state, item.last_used_at ?? 'never'];

@@ -9,6 +9,7 @@ import { loadConfig } from '../../infra/config.ts';
 import { createWebRepository, type WebRepository } from '../../infra/demo/web-service.ts';
 import { packageRoot } from '../../infra/package-root.ts';
 import { ensureFirstToken } from '../../infra/stack/first-token.ts';
+import type { Report } from '../../infra/stack/report.ts';
 import { startStack, type Stack } from '../../infra/stack/stack.ts';
 
 const service = 'web';
@@ -29,7 +30,7 @@ beforeAll(async () => {
     postgres: { ...usual.postgres, url: null },
     api: { ...usual.api, port: await getPort() },
   };
-  const quiet = { say: () => undefined, step: <T>(_: string, work: () => Promise<T>) => work() };
+  const quiet: Report = { say: () => undefined, step: (_, work) => work() };
   stack = await startStack(config, quiet, { apps: true, signal: new AbortController().signal });
   token = (await ensureFirstToken(stack.home, stack.database_url, config.postgres.database)).token ?? '';
   port = await getPort();
@@ -53,7 +54,9 @@ afterAll(async () => {
 
 function alive(): Promise<readonly unknown[]> {
   const root = join(home, 'services');
-  return createProcessDriver({ root, keeperPath: join(packageRoot, 'dist/adapters/process/keeper.js'), env: {} }).alive(service);
+  return createProcessDriver({ root, keeperPath: join(packageRoot, 'dist/adapters/process/keeper.js'), env: {} }).alive(
+    service,
+  );
 }
 
 async function ask(method: string, path: string, body?: unknown): Promise<{ status: number; answer: unknown }> {
@@ -69,7 +72,9 @@ async function ask(method: string, path: string, body?: unknown): Promise<{ stat
 async function deployThrough(inWatch: () => void = () => undefined): Promise<Deploy> {
   const started = deploySchema.parse((await ask('POST', `/v1/services/${service}/deploys`, {})).answer);
   let struck = false;
-  for (const deadline = Date.now() + 110_000; Date.now() < deadline; await sleep(50)) {
+  const deadline = Date.now() + 110_000;
+  while (Date.now() < deadline) {
+    await sleep(50);
     const { status, answer } = await ask('GET', `/v1/deploys/${started.id}`).catch(() => ({ status: 0, answer: null }));
     if (status !== 200) continue;
     const deploy = deploySchema.parse(answer);
@@ -93,8 +98,14 @@ describe('SIGKILL of a server in the middle of a deploy', () => {
     'a bad deploy that loses %s in its watch is rolled back all the same, with one process alive',
     async (part) => {
       await repository.commit({ number: 2, wellForMs: 1_000 + part.length });
-      const { result } = await deployThrough(() => kill(part));
-      expect(result).toMatchObject({ outcome: 'rolled_back', failure_class: 'health_failure', rollback_succeeded: true });
+      const { result } = await deployThrough(() => {
+        kill(part);
+      });
+      expect(result).toMatchObject({
+        outcome: 'rolled_back',
+        failure_class: 'health_failure',
+        rollback_succeeded: true,
+      });
       expect(await alive()).toHaveLength(1);
       const page = await fetch(`http://127.0.0.1:${port}/`);
       expect(await page.text()).toBe('Hello from version 1\n');

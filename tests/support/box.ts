@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createProcessDriver, type ProcessDriver } from '../../adapters/process/driver.ts';
 import { findLabelled } from '../../adapters/process/identity.ts';
 import type { StartRequest } from '../../adapters/process/types.ts';
-import { compileKeeper } from './compile-keeper.ts';
+import { packageRoot } from '../../infra/package-root.ts';
 
 /** A services folder of its own, with a process driver on it. Programs are node scripts written into it. */
 export interface Box {
@@ -24,12 +24,13 @@ export interface Box {
 }
 
 export const service = 'web';
+export const keeperPath = join(packageRoot, 'dist/adapters/process/keeper.js');
 
 export function makeBox(): Box {
   const root = mkdtempSync(join(tmpdir(), 'holdfast-box-'));
   const used: string[] = [];
   const driver: Box['driver'] = (log) =>
-    createProcessDriver({ root, keeperPath: compileKeeper(), env: process.env, ...(log === undefined ? {} : { log }) });
+    createProcessDriver({ root, keeperPath, env: process.env, ...(log === undefined ? {} : { log }) });
   const processes = driver();
   const folder = (instance: string) => join(root, service, 'instances', instance);
   const pids = (instance: string) =>

@@ -23,6 +23,8 @@ export async function replayFinished(handle: WorkflowHandle, name: string): Prom
   const version = process.env['HOLDFAST_RECORD_HISTORIES'];
   if (version === undefined) return;
   await mkdir(join(historiesFolder, version), { recursive: true });
-  const file = `${name.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}.json`;
-  await writeFile(join(historiesFolder, version, file), historyToJSON(history));
+  const title = name.replace('the deploy state machine ', '');
+  const file = `${title.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}.json`;
+  // On one line: it is read by the replayer, and searched by people.
+  await writeFile(join(historiesFolder, version, file), JSON.stringify(JSON.parse(historyToJSON(history))));
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { findLabelled, findProcess, identityOf } from '../../../adapters/process/identity.ts';
 import { claim } from '../../../adapters/process/instance-folder.ts';
-import { makeBox, service, until, type Box } from '../../support/box.ts';
+import { makeBox, service, until, type Box, keeperPath } from '../../support/box.ts';
 
 const forever = 'setInterval(() => {}, 1000)';
 /** Says a number every 2 ms; far more than a pipe holds, if nobody reads. */
@@ -157,8 +157,7 @@ test('a keeper that died before it started anything is replaced', async () => {
 test('a keeper that is told half of its order does nothing', async () => {
   const instance = box.instance();
   await mkdir(box.folder(instance), { recursive: true });
-  const { compileKeeper } = await import('../../support/compile-keeper.ts');
-  const keeper = spawn(process.execPath, [compileKeeper(), box.folder(instance)], {
+  const keeper = spawn(process.execPath, [keeperPath, box.folder(instance)], {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   keeper.stdin.end('{"service":"web","prog');

@@ -1,0 +1,28 @@
+import { Command } from 'commander';
+import { readVersion } from '../infra/build-info.ts';
+import { completionCommand } from './commands/completion.ts';
+import { deployCommands } from './commands/deploy.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { eventCommands } from './commands/event.ts';
+import { releaseCommands } from './commands/release.ts';
+import { serviceCommands } from './commands/service.ts';
+import { statusCommand } from './commands/status.ts';
+import { tokenCommands } from './commands/token.ts';
+import { upCommand } from './commands/up.ts';
+
+/** The `holdfast` command with all its words; what a command does is loaded when it is run. */
+export function createProgram(): Command {
+  const program = new Command('holdfast')
+    .description('Keeps a self-hosted AI context engine alive and trustworthy.')
+    .version(readVersion())
+    .showHelpAfterError('next: holdfast --help')
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'holdfast: ')) })
+    .exitOverride();
+  for (const add of [
+    ...[upCommand, statusCommand, doctorCommand, serviceCommands, releaseCommands],
+    ...[deployCommands, eventCommands, tokenCommands, completionCommand],
+  ]) {
+    add(program);
+  }
+  return program;
+}
