@@ -6,6 +6,8 @@ interface Details {
   readonly problem?: Problem;
   /** May pass by itself: the network, or an API that is just being restarted. */
   readonly transient?: boolean;
+  /** Nobody knows whether the request was heard. */
+  readonly lost?: boolean;
 }
 
 /** A failure that a person can do something about: one line, the exit code, and the next command. */
@@ -13,15 +15,17 @@ export class CliError extends Error {
   override readonly name = 'CliError';
   readonly problem: Problem | null;
   readonly transient: boolean;
+  readonly lost: boolean;
   constructor(
     message: string,
     readonly exitCode: ExitCode,
     readonly next: string,
-    { problem, transient = false }: Details = {},
+    { problem, transient = false, lost = false }: Details = {},
   ) {
     super(message);
     this.problem = problem ?? null;
     this.transient = transient;
+    this.lost = lost;
   }
 }
 

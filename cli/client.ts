@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { problemSchema } from '../domain/problem.ts';
 import type { Config } from '../infra/config.ts';
 import { CliError, problemError } from './cli-error.ts';
 import { exitCodes } from './exit-codes.ts';
+import { findTarget } from './target.ts';
 
 export interface Api {
   readonly url: string;
@@ -38,8 +37,7 @@ const silenceMs = 35_000;
 
 /** A client of the API of this machine's Holdfast, or of the one that HOLDFAST_URL names. */
 export function createApi(config: Config): Api {
-  const url = (config.client.url ?? runningUrl(config) ?? 'http://127.0.0.1:8420').replace(/\/+$/, '');
-  const token = config.client.token ?? readQuietly(join(config.home, 'secrets', 'admin-token'))?.trim() ?? null;
+  const { url, token } = findTarget(config);
   const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
 
   async function ask(method: string, path: string, init: Init = {}): Promise<Reply> {
@@ -121,26 +119,12 @@ function unreachable(url: string, error: unknown): CliError {
   const code = name === 'TimeoutError' ? `nothing within ${answerWithinMs / 1000} s` : cause?.code;
   const why = code === undefined ? '' : ` (${code})`;
   const next = 'npm start, or holdfast doctor';
-  return new CliError(`No Holdfast answers at ${url}${why}`, exitCodes.failed, next, { transient: true });
+  return new CliError(`No Holdfast answers at ${url}${why}`, exitCodes.failed, next, { transient: true, lost: true });
 }
 
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
-  } catch {
-    return null;
-  }
-}
-
-/** What the stack of this data folder said it is. A file that is damaged says nothing: `up` writes it anew. */
-function runningUrl({ home }: Config): string | null {
-  const said = parseJson(readQuietly(join(home, 'run', 'stack.json')) ?? '') as { api_url?: string | null } | null;
-  return said?.api_url ?? null;
-}
-
-function readQuietly(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
   } catch {
     return null;
   }

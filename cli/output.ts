@@ -13,15 +13,19 @@ export interface Output {
 
 type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold';
 
+// What services and their logs say is shown too: it may colour, but not move the cursor or set the window's title.
+const control = new RegExp(String.raw`(?!\x1b\[[\d;]*m)(?![\n\t])\p{Cc}`, 'gu');
+const plain = (line: string): string => line.replace(control, '\ufffd');
+
 export function createOutput(json: boolean, wantsColour: boolean): Output {
   const colour = wantsColour && process.stderr.isTTY && process.stdout.isTTY;
   return {
     json,
     interactive: process.stdin.isTTY && process.stderr.isTTY,
     data(value, lines) {
-      process.stdout.write(json ? `${JSON.stringify(value)}\n` : lines.map((line) => `${line}\n`).join(''));
+      process.stdout.write(json ? `${JSON.stringify(value)}\n` : lines.map((line) => `${plain(line)}\n`).join(''));
     },
-    message: (line) => void process.stderr.write(`${line}\n`),
+    message: (line) => void process.stderr.write(`${plain(line)}\n`),
     paint: (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text),
   };
 }

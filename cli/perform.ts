@@ -14,7 +14,15 @@ export async function perform(
   const out = createOutput(json, colour);
   try {
     const config = loadConfig();
-    return (await work({ config, out, api: createApi(config) })) ?? exitCodes.ok;
+    // Found only by a command that asks it: `doctor` and `up` work also when nothing says where the API is.
+    const context: Context = {
+      config,
+      out,
+      get api() {
+        return createApi(config);
+      },
+    };
+    return (await work(context)) ?? exitCodes.ok;
   } catch (error) {
     if (debug && error instanceof Error) out.message(error.stack ?? error.message);
     return explain(asCliError(error), out);
@@ -30,7 +38,7 @@ function explain({ message, exitCode, next, problem }: CliError, out: Output): E
 
 function asCliError(error: unknown): CliError {
   if (error instanceof CliError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const [message = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
   if (error instanceof ConfigError)
     return new CliError(message, exitCodes.usage, 'see docs/reference/configuration.md');
   return new CliError(message, exitCodes.failed, 'HOLDFAST_DEBUG=1 shows where this came from');

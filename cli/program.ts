@@ -1,5 +1,7 @@
 import { Command } from 'commander';
-import { readVersion } from '../infra/build-info.ts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../infra/package-root.ts';
 import { completionCommand } from './commands/completion.ts';
 import { deployCommands } from './commands/deploy.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -14,7 +16,7 @@ import { upCommand } from './commands/up.ts';
 export function createProgram(): Command {
   const program = new Command('holdfast')
     .description('Keeps a self-hosted AI context engine alive and trustworthy.')
-    .version(readVersion())
+    .version(version())
     .showHelpAfterError('next: holdfast --help')
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'holdfast: ')) })
     .exitOverride();
@@ -25,4 +27,9 @@ export function createProgram(): Command {
     add(program);
   }
   return program;
+}
+
+/** Read here, because infra/build-info.ts loads schemas that take longer than all of `--help`. */
+function version(): string {
+  return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
 }

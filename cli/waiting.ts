@@ -1,3 +1,4 @@
+import { CliError } from './cli-error.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
 import type { Output } from './output.ts';
 
@@ -25,7 +26,7 @@ export async function waitFor(
   try {
     return await work(leave.signal);
   } catch (error) {
-    if (!leave.signal.aborted) throw error;
+    if (!leave.signal.aborted) throw error instanceof CliError && error.transient ? lost(error, run) : error;
     const timedOut = leave.signal.reason === 'timed out';
     out.message(`holdfast: ${timedOut ? 'not done in time' : 'left'}; ${run.what} goes on`);
     out.message(`next: ${run.comeBack}`);
@@ -34,4 +35,9 @@ export async function waitFor(
     process.off('SIGINT', onInterrupt);
     clearTimeout(timer);
   }
+}
+
+/** Only the view of it was lost. */
+function lost({ message, exitCode, problem }: CliError, { what, comeBack }: Run): CliError {
+  return new CliError(`${message}; ${what} goes on`, exitCode, comeBack, problem === null ? {} : { problem });
 }

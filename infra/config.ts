@@ -24,6 +24,8 @@ export interface Config {
     readonly database: string;
   };
   readonly api: { readonly host: string; readonly port: number };
+  /** Where the servers that the stack starts should listen; another port where one is taken. */
+  readonly ports: { readonly postgres: number; readonly temporal: number; readonly temporal_ui: number };
   readonly logLevel: string;
   /** Of the command line: another API than that of this data folder. */
   readonly client: { readonly url: string | null; readonly token: string | null };
@@ -48,6 +50,9 @@ const environment = z.object({
   HOLDFAST_TEMPORAL_UI: z.url({ protocol: /^https?$/ }).optional(),
   HOLDFAST_API_HOST: z.string().default('127.0.0.1'),
   HOLDFAST_API_PORT: port.default(8420),
+  HOLDFAST_POSTGRES_PORT: port.default(54320),
+  HOLDFAST_TEMPORAL_PORT: port.default(7233),
+  HOLDFAST_TEMPORAL_UI_PORT: port.default(8233),
   HOLDFAST_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   TEMPORAL_ADDRESS: z
     .string()
@@ -79,6 +84,11 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     },
     postgres: { url: value.DATABASE_URL ?? null, database: value.HOLDFAST_DATABASE },
     api: { host: value.HOLDFAST_API_HOST, port: value.HOLDFAST_API_PORT },
+    ports: {
+      postgres: value.HOLDFAST_POSTGRES_PORT,
+      temporal: value.HOLDFAST_TEMPORAL_PORT,
+      temporal_ui: value.HOLDFAST_TEMPORAL_UI_PORT,
+    },
     logLevel: value.HOLDFAST_LOG_LEVEL,
     client: { url: value.HOLDFAST_URL ?? null, token: value.HOLDFAST_TOKEN ?? null },
   };

@@ -1,15 +1,17 @@
 import { ApplicationFailure, CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
-import { resolveMetadata, standingOf } from '../domain/deploy/metadata.ts';
+import { standingOf } from '../domain/deploy/metadata.ts';
 import { decideRollback, type RollbackDecision } from '../domain/deploy/policy.ts';
 import type { DeployInput } from '../domain/deploy/run.ts';
 import type { DeployResult } from '../domain/deploy/schemas.ts';
-import { eventPhaseOf, type FailureClass, type Outcome } from '../domain/deploy/words.ts';
+import type { WatchRules } from '../domain/deploy/watch.ts';
+import { eventPhaseOf, type FailureClass, type Outcome, type Phase } from '../domain/deploy/words.ts';
 import type { ResolvedRelease } from '../activities/deploy.ts';
 import type { ServiceFacts } from '../activities/operations.ts';
 import { createJournal, type Journal } from './deploy-journal.ts';
 import { failureReason } from './failure-reason.ts';
-import { buildingOn, locks, onBox, operations } from './proxies.ts';
-import { watchInstance } from './watch-instance.ts';
+import { prepareRelease } from './prepare-release.ts';
+import { locks, onBox, operations } from './proxies.ts';
+import { watchInstance, type WatchEnd } from './watch-instance.ts';
 
 /** What went wrong after the service was touched. An abort has no class: nothing failed, somebody changed their mind. */
 interface Failure {
@@ -42,11 +44,7 @@ export async function deploy(input: DeployInput): Promise<DeployResult> {
     if (serviceLock === undefined) throw ApplicationFailure.nonRetryable('No lock was given');
     await carryOut(input, journal, serviceLock.token);
   } catch (error) {
-    // Only what comes before the first change ends here: later failures are classified where they happen.
-    if (journal.result.outcome === null) {
-      const outcome = isCancellation(error) ? 'aborted' : 'refused';
-      journal.note({ failure_reason: failureReason(error), outcome });
-    }
+    await CancellationScope.nonCancellable(() => giveUp(input, journal, error));
   } finally {
     await CancellationScope.nonCancellable(async () => {
       await operations.releaseLocks(run);
@@ -56,10 +54,22 @@ export async function deploy(input: DeployInput): Promise<DeployResult> {
   return journal.result;
 }
 
+/** Before the first change: refused, or aborted. After it, only what was being put back can end here: nobody knows how it is. */
+async function giveUp({ service }: DeployInput, journal: Journal, error: unknown): Promise<void> {
+  const reason = failureReason(error);
+  if (journal.result.deployed_release_id === null) {
+    journal.note({ failure_reason: reason, outcome: isCancellation(error) ? 'aborted' : 'refused' });
+    return;
+  }
+  journal.note({ outcome: 'rollback_failed' });
+  await operations.enterSafeMode(service);
+  await journal.error('rollback', reason);
+}
+
 async function carryOut(input: DeployInput, journal: Journal, lock_token: string): Promise<void> {
   const facts = await operations.serviceFacts(input.service);
   const candidate: Candidate = {
-    release: await prepare(input, journal, facts, lock_token),
+    release: await prepareRelease(input, journal, facts, lock_token),
     instance: `${input.deploy_id}.candidate`,
     lock_token,
   };
@@ -70,60 +80,6 @@ async function carryOut(input: DeployInput, journal: Journal, lock_token: string
   await CancellationScope.nonCancellable(() => putBack(input, journal, candidate, failure, changed));
 }
 
-/** Nothing that runs is touched here; any failure is `refused`. */
-async function prepare(
-  input: DeployInput,
-  journal: Journal,
-  facts: ServiceFacts,
-  lock_token: string,
-): Promise<ResolvedRelease> {
-  const build = buildingOn(input.box);
-
-  await journal.enter('resolve');
-  const release = await resolveCandidate(input, facts);
-  const metadata = resolveMetadata(input.request, facts, release.release_id);
-  journal.note({ ...metadata, requested_release_id: release.release_id });
-  await journal.check('resolve', true, metadata.release_metadata_source, { ...release, ...metadata });
-
-  await journal.enter('guard');
-  const guards = await onBox(input.box).checkGuards(input.service);
-  await journal.check('guard.disk_space', true, 'enough', guards);
-
-  await journal.enter('build');
-  if (input.request.kind === 'rollback') {
-    await mustBeIntact(input, release.release_id);
-  } else {
-    const { digest } = await build.buildRelease(input.service, release, lock_token);
-    await journal.check('build', true, 'built', { digest });
-  }
-  return release;
-}
-
-/** A deploy goes to what a ref means now; a rollback goes to a release that this Holdfast built. */
-async function resolveCandidate({ request, service, box }: DeployInput, facts: ServiceFacts): Promise<ResolvedRelease> {
-  if (request.kind === 'deploy') {
-    const ref = request.requested_release_id ?? request.ref ?? facts.source_ref;
-    return buildingOn(box).resolveRelease(service, ref);
-  }
-  const running = facts.desired.release_id;
-  const target =
-    request.requested_release_id ??
-    facts.releases.find(({ release_id, standing }) => standing === 'good' && release_id !== running)?.release_id;
-  if (target === undefined) throw ApplicationFailure.nonRetryable('No good release to go back to', 'ReleaseUnknown');
-  if (standingOf(target, facts.releases) === 'missing') {
-    throw ApplicationFailure.nonRetryable(
-      `Release ${target} is not in the registry or its bits are gone`,
-      'ReleaseMissing',
-    );
-  }
-  return { release_id: target, branch: null, committed_at: null };
-}
-
-async function mustBeIntact({ box, service }: DeployInput, release_id: string): Promise<void> {
-  const bits = await onBox(box).verifyRelease(service, release_id);
-  if (bits !== 'ok') throw ApplicationFailure.nonRetryable(`The bits of ${release_id} are ${bits}`, 'ReleaseMissing');
-}
-
 /** The change itself. Desired state first, so that whoever looks in the middle knows where this is going. */
 async function applyAndProve(
   input: DeployInput,
@@ -132,31 +88,58 @@ async function applyAndProve(
   candidate: Candidate,
   changed: { epoch: number },
 ): Promise<Failure | null> {
-  const { service } = input;
+  const { instance, lock_token } = candidate;
   const { release_id } = candidate.release;
-  const box = onBox(input.box);
+  await journal.enter('cut_over');
+  // Either nothing has changed yet, or it is known that it has: a cancellation must not leave that open.
+  await CancellationScope.nonCancellable(() => desire(input, changed, { release_id, instance }));
+  journal.note({ deployed_release_id: release_id });
   try {
-    await journal.enter('cut_over');
-    changed.epoch = await operations.setDesired(service, changed.epoch, {
-      release_id,
-      state: 'running',
-      instance: candidate.instance,
+    const verdict = await startAndProve(input, journal, facts.watch, {
+      ...{ release_id, instance, lock_token },
+      ...{ start: 'cut_over', watch: 'watch', proof: 'watch.candidate' },
     });
-    journal.note({ deployed_release_id: release_id });
-    const stopped = await box.stopOthers({ service, lock_token: candidate.lock_token, keep: candidate.instance });
-    const started = await box.startInstance({ service, release_id, ...candidate });
-    await journal.check('cut_over', true, 'stop_first', { stopped, ...started });
-
-    await journal.enter('watch');
-    const verdict = await watchInstance(input, candidate.instance, release_id, facts.watch, (progress) =>
-      journal.show(progress),
-    );
-    await journal.check('watch.candidate', verdict.good, verdict.reason, verdict.seen);
     return verdict.good ? null : { failure_class: verdict.failure_class, reason: verdict.reason };
   } catch (error) {
     if (isCancellation(error)) return { failure_class: null, reason: 'aborted' };
     return { failure_class: 'deploy_failure', reason: failureReason(error) };
   }
+}
+
+async function desire(
+  { service }: DeployInput,
+  changed: { epoch: number },
+  { release_id, instance }: { readonly release_id: string | null; readonly instance: string | null },
+): Promise<void> {
+  const state = instance === null ? 'stopped' : 'running';
+  changed.epoch = await operations.setDesired(service, changed.epoch, { release_id, state, instance });
+}
+
+/** Puts one instance in the place of all others and watches it: the same for a new release and for one to go back to. */
+async function startAndProve(
+  input: DeployInput,
+  journal: Journal,
+  rules: WatchRules,
+  place: {
+    readonly release_id: string;
+    readonly instance: string;
+    readonly lock_token: string;
+    readonly start: Phase;
+    readonly watch: Phase;
+    readonly proof: string;
+  },
+): Promise<WatchEnd> {
+  const { release_id, instance, lock_token } = place;
+  const { service } = input;
+  const box = onBox(input.box);
+  const stopped = await box.stopOthers({ service, lock_token, keep: instance });
+  const started = await box.startInstance({ service, release_id, instance, lock_token });
+  await journal.check(place.start, true, 'stop_first', { stopped, ...started });
+
+  await journal.enter(place.watch);
+  const verdict = await watchInstance(input, instance, release_id, rules, (progress) => journal.show(progress));
+  await journal.check(place.proof, verdict.good, verdict.reason, verdict.seen);
+  return verdict;
 }
 
 async function promote(input: DeployInput, journal: Journal, candidate: Candidate): Promise<void> {
@@ -256,13 +239,12 @@ async function decide(
   });
 }
 
-async function stopFailed({ service, box }: DeployInput, { lock_token }: Candidate, changed: { epoch: number }) {
-  const nothing = { release_id: null, state: 'stopped', instance: null } as const;
-  changed.epoch = await operations.setDesired(service, changed.epoch, nothing);
-  await onBox(box).stopOthers({ service, lock_token, keep: null });
+async function stopFailed(input: DeployInput, { lock_token }: Candidate, changed: { epoch: number }): Promise<void> {
+  await desire(input, changed, { release_id: null, instance: null });
+  await onBox(input.box).stopOthers({ service: input.service, lock_token, keep: null });
 }
 
-/** The same steps and the same proof as for any release. Returns what went wrong, or null. */
+/** Returns what went wrong, or null. */
 async function rollBack(
   input: DeployInput,
   journal: Journal,
@@ -270,21 +252,15 @@ async function rollBack(
   release_id: string,
   changed: { epoch: number },
 ): Promise<string | null> {
-  const { service } = input;
   const instance = `${input.deploy_id}.rollback`;
-  const box = onBox(input.box);
   try {
     await journal.enter('rollback');
-    const back = { release_id, state: 'running', instance } as const;
-    changed.epoch = await operations.setDesired(service, changed.epoch, back);
-    const stopped = await box.stopOthers({ service, lock_token, keep: instance });
-    const started = await box.startInstance({ service, release_id, instance, lock_token });
-    await journal.check('rollback', true, 'stop_first', { stopped, ...started });
-
-    await journal.enter('rollback_watch');
-    const { watch } = await operations.serviceFacts(service);
-    const verdict = await watchInstance(input, instance, release_id, watch, (progress) => journal.show(progress));
-    await journal.check('watch.rollback', verdict.good, verdict.reason, verdict.seen);
+    await desire(input, changed, { release_id, instance });
+    const { watch } = await operations.serviceFacts(input.service);
+    const verdict = await startAndProve(input, journal, watch, {
+      ...{ release_id, instance, lock_token },
+      ...{ start: 'rollback', watch: 'rollback_watch', proof: 'watch.rollback' },
+    });
     return verdict.good ? null : verdict.reason;
   } catch (error) {
     return failureReason(error);

@@ -32,7 +32,8 @@ async function createDatabase(serverUrl: string, database: string): Promise<void
     const found = await sql`select 1 from pg_database where datname = ${database}`;
     if (found.length === 0) await sql`create database ${sql(database)} template template0 encoding 'UTF8'`;
   } catch (error) {
-    if ((error as { code?: string }).code !== '42P04') throw error; // another process created it in between
+    // Another process created it in between: seen at once, or only by the unique index of the names.
+    if (!['42P04', '23505'].includes((error as { code?: string }).code ?? '')) throw error;
   } finally {
     await sql.end();
   }
@@ -41,11 +42,11 @@ async function createDatabase(serverUrl: string, database: string): Promise<void
 async function migrate(url: string, folder: string): Promise<void> {
   const sql = connect(url, { name: 'holdfast-migrate', max: 2 });
   try {
-    await sql`create table if not exists migrations (
-      name text primary key, sha256 text not null, applied_at timestamptz not null default now())`;
     // One process at a time; the others wait and then find nothing to do.
     await sql.begin(async (lock) => {
       await lock`select pg_advisory_xact_lock(hashtext('holdfast.migrations'))`;
+      await sql`create table if not exists migrations (
+        name text primary key, sha256 text not null, applied_at timestamptz not null default now())`;
       const migrations = await readMigrations(folder);
       await refuseForeignHistory(sql, migrations);
       await runner(sql, migrations).up();

@@ -94,7 +94,7 @@ async function startDeploy(context: Context, service: string, options: DeployOpt
   const { api, out } = context;
   const { deployRequestSchema, deploySchema } = await import('../../domain/deploy/schemas.ts');
   const { comeBack, follow } = await import('../follow.ts');
-  const { usageError } = await import('../cli-error.ts');
+  const { CliError, usageError } = await import('../cli-error.ts');
   const request = deployRequestSchema.safeParse(requestOf(options));
   if (!request.success)
     throw usageError(request.error.issues.map(({ path, message }) => [...path, message].join(': ')).join('; '));
@@ -106,7 +106,14 @@ async function startDeploy(context: Context, service: string, options: DeployOpt
     out.data({ request: request.data, service: shown }, [running, `would ask for: ${JSON.stringify(request.data)}`]);
     return undefined;
   }
-  const deploy = await api.post(pathOf(service), request.data, deploySchema, options.idempotencyKey);
+  const { randomUUID } = await import('node:crypto');
+  const key = options.idempotencyKey ?? randomUUID();
+  const deploy = await api.post(pathOf(service), request.data, deploySchema, key).catch((error: unknown) => {
+    if (!(error instanceof CliError) || !error.lost) throw error;
+    // It may have been started all the same; under its key it cannot start twice.
+    const again = `${error.next}; then the same command with --idempotency-key ${key}`;
+    throw new CliError(error.message, error.exitCode, again);
+  });
   if (waits(out.interactive, options)) return follow(context, deploy.id, options.timeout ?? null);
   out.data(deploy, [deploy.id]);
   out.message(`next: ${comeBack(deploy.id)}`);

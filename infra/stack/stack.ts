@@ -60,7 +60,7 @@ export async function startStack(config: Config, report: Report, { apps, signal 
   try {
     const left = await stopLeftovers(home);
     if (left.length > 0) report.say(`stopped what an earlier run had left: ${left.join(', ')}`);
-    const ports = await choosePorts(home, { api: config.api.port }, (line) => report.say(line));
+    const ports = await choosePorts(home, { ...config.ports, api: config.api.port }, (line) => report.say(line));
     const start = async (part: Part): Promise<void> => {
       parts.push(await supervise(home, part, (line) => report.say(line)));
     };

@@ -1,3 +1,4 @@
+import getPort from 'get-port';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -11,11 +12,11 @@ import { packageRoot } from '../../infra/package-root.ts';
 import { environmentFor } from '../support/own-home.ts';
 import { answerOf, createCli, expectFailure, type Cli } from './run-cli.ts';
 
-// Where nothing runs and nothing can be reached.
-const nowhere = { HOLDFAST_URL: 'http://127.0.0.1:1' };
 let home: string;
+let nowhere: { readonly HOLDFAST_URL: string };
 let cli: Cli;
-beforeAll(() => {
+beforeAll(async () => {
+  nowhere = { HOLDFAST_URL: `http://127.0.0.1:${await getPort()}` }; // where nothing listens
   home = mkdtempSync(join(tmpdir(), 'holdfast-cli-'));
   cli = createCli(home, nowhere);
 });
@@ -65,8 +66,8 @@ describe('usage', () => {
   test('O3 help loads nothing that it does not need', () => {
     const trace = { ...environmentFor(home), NODE_DEBUG: 'esm,module' };
     const { stderr } = spawnSync(process.execPath, [cli.main, '--help'], { env: trace, encoding: 'utf8' });
-    expect(stderr).toMatch(/commander/);
-    expect(stderr).not.toMatch(/node_modules\/(zod|postgres|@temporalio)/);
+    const packages = [...stderr.matchAll(/node_modules\/((?:@[\w-]+\/)?[\w-]+)/g)].map(([, name]) => name);
+    expect([...new Set(packages)]).toEqual(['commander']);
   });
 
   test.each([
@@ -125,7 +126,7 @@ describe('usage', () => {
 
 describe('where no API answers', () => {
   test('O3 exit code 1 and how to start it; with --json a problem on stdout', async () => {
-    expectFailure(await cli.run(['status']), 1, /127\.0\.0\.1:1.*ECONNREFUSED/, /npm start.*holdfast doctor/);
+    expectFailure(await cli.run(['status']), 1, /127\.0\.0\.1:\d+.*ECONNREFUSED/, /npm start.*holdfast doctor/);
     const end = await cli.run(['service', 'list', '--json']);
     expect(end.exitCode).toBe(1);
     expect(problemSchema.parse(answerOf(end)).next).toContain('npm start');
@@ -174,9 +175,7 @@ describe('where no API answers', () => {
 });
 
 describe('doctor', () => {
-  const ids = [
-    ...['node', 'npm', 'git', 'home', 'disk', 'temporal', 'postgres', 'supervisor', 'worker', 'api'],
-  ];
+  const ids = [...['node', 'npm', 'git', 'home', 'disk', 'temporal', 'postgres', 'supervisor', 'worker', 'api']];
 
   test('O3 a line a check, and what to do where something is to be done', async () => {
     const end = await cli.run(['doctor']);
@@ -193,7 +192,10 @@ describe('doctor', () => {
     expect(end.exitCode).toBe(8);
     const checks = z.array(checkSchema).parse(answerOf(end));
     expect(checks.map(({ id }) => id)).toEqual(ids);
-    expect(checks.filter(({ id }) => id === 'git' || id === 'npm')).toMatchObject([{ state: 'fail' }, { state: 'fail' }]);
+    expect(checks.filter(({ id }) => id === 'git' || id === 'npm')).toMatchObject([
+      { state: 'fail' },
+      { state: 'fail' },
+    ]);
     expect(checks.filter(({ state, advice }) => state !== 'ok' && advice === null)).toEqual([]);
     expectFailure(await cli.run(['doctor'], { env: { PATH: path } }), 8, /npm.*git|git.*npm/, /Install/);
   });

@@ -125,6 +125,16 @@ describe('the deploy state machine', () => {
     expect(box.calls).toContain('safeMode');
   });
 
+  test('D10 a rollback that cannot even be decided ends in safe mode, not as if nothing had happened', async () => {
+    const box = badRelease({
+      verifyRelease: async () => {
+        throw ApplicationFailure.nonRetryable('on purpose', 'CommandNotFound');
+      },
+    });
+    expect(await run(box)).toMatchObject({ outcome: 'rollback_failed', rollback_performed: false });
+    expect(box.calls.slice(-3)).toEqual(['safeMode', 'releaseLocks', 'closed:rollback_failed']);
+  });
+
   test('D8 a denied rollback executes nothing', async () => {
     const box = badRelease();
     const result = await run(box, { rollback_on_deploy_failure: false });
