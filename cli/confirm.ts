@@ -18,12 +18,16 @@ export async function confirmName(out: Output, name: string, given: string | und
   throw new CliError('Not confirmed; nothing was changed', exitCodes.refused, 'holdfast --help');
 }
 
-/** null: Ctrl-C or Ctrl-D. The question itself would then stay open for ever. */
+/** null: Ctrl-C or Ctrl-D. The question is then rejected, or by some versions of Node left open for ever. */
 async function ask(question: string): Promise<string | null> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const closed = once(terminal, 'close').then(() => null);
+  const answered = terminal.question(question).catch((error: unknown) => {
+    if ((error as Error).name === 'AbortError') return null;
+    throw error;
+  });
   try {
-    const closed = once(terminal, 'close').then(() => null);
-    return await Promise.race([terminal.question(question), closed]);
+    return await Promise.race([answered, closed]);
   } finally {
     terminal.close();
   }

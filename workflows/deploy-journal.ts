@@ -1,4 +1,3 @@
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
   CancellationScope,
   defineQuery,
@@ -11,9 +10,7 @@ import type { DeployInput, NewEvidence } from '../domain/deploy/run.ts';
 import type { DeployResult } from '../domain/deploy/schemas.ts';
 import type { EventPhase, Phase } from '../domain/deploy/words.ts';
 import { operations } from './proxies.ts';
-
-const phaseKey = defineSearchAttributeKey('HoldfastPhase', SearchAttributeType.KEYWORD);
-const outcomeKey = defineSearchAttributeKey('HoldfastOutcome', SearchAttributeType.KEYWORD);
+import { outcomeKey, phaseKey } from './search-attributes.ts';
 
 /** Phase, result and evidence so far. */
 const deployState = defineQuery<{ phase: Phase; result: DeployResult }>('deploy_state');

@@ -1,6 +1,7 @@
-import { ApplicationFailure, CancellationScope, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { StopInput } from '../domain/deploy/run.ts';
 import { locks, onBox, operations } from './proxies.ts';
+import { phaseKey } from './search-attributes.ts';
 
 /** Takes a service down because an operator asked for it. Its releases stay; the next deploy brings it back. */
 export async function stopService({ service, box, actor }: StopInput): Promise<{ stopped: readonly string[] }> {
@@ -16,6 +17,7 @@ export async function stopService({ service, box, actor }: StopInput): Promise<{
       instance: null,
     });
     const stopped = await onBox(box).stopOthers({ service, lock_token: lock.token, keep: null });
+    upsertSearchAttributes([{ key: phaseKey, value: 'closed' }]);
     await operations.appendEvent({
       type: 'service.stopped',
       subject: `service/${service}`,

@@ -5,6 +5,7 @@ import {
   type Client,
 } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { deployWorkflowId, mainTaskQueue, type DeployInput, type StopInput } from '../../domain/deploy/run.ts';
 
 export interface RunReference {
@@ -24,6 +25,9 @@ export class RunInTheWay extends Error {
   }
 }
 
+/** How long a run that has told its result may take to be over. */
+const endingMs = 10_000;
+
 export type DeployRuns = ReturnType<typeof createDeployRuns>;
 
 /** Starts the runs that change a service. Both kinds share one workflow id, so one at a time. */
@@ -40,6 +44,30 @@ async function start(
   input: DeployInput | StopInput,
   deployId: string | null,
 ): Promise<RunReference> {
+  const deadline = Date.now() + endingMs;
+  for (;;) {
+    const started = await tryStart(client, workflow, input, deployId);
+    if (started !== null) return started;
+    const handle = client.workflow.getHandle(deployWorkflowId(input.service));
+    const running = await handle.describe();
+    // Its result has been told already; that it is not quite over is no reason to refuse.
+    const ending = running.typedSearchAttributes.get(keyword('HoldfastPhase')) === 'closed';
+    if (running.status.name === 'RUNNING' && !(ending && Date.now() < deadline)) {
+      const deploy = running.memo?.['deploy_id'];
+      const run = { workflow_id: running.workflowId, run_id: running.runId };
+      throw new RunInTheWay(run, typeof deploy === 'string' ? deploy : null);
+    }
+    await sleep(50);
+  }
+}
+
+/** null: a run of this subject is there. */
+async function tryStart(
+  client: Client,
+  workflow: 'deploy' | 'stopService',
+  input: DeployInput | StopInput,
+  deployId: string | null,
+): Promise<RunReference | null> {
   const workflowId = deployWorkflowId(input.service);
   try {
     const handle = await client.workflow.start(workflow, {
@@ -60,12 +88,7 @@ async function start(
     return { workflow_id: workflowId, run_id: handle.firstExecutionRunId };
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    const running = await client.workflow.getHandle(workflowId).describe();
-    const deploy = running.memo?.['deploy_id'];
-    throw new RunInTheWay(
-      { workflow_id: workflowId, run_id: running.runId },
-      typeof deploy === 'string' ? deploy : null,
-    );
+    return null;
   }
 }
 

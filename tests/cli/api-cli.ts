@@ -15,7 +15,7 @@ export interface ApiCli {
   readonly cli: Cli;
   readonly home: string;
   /** A registered service; a run that is started for it ends with the test. */
-  service(): Promise<string>;
+  readonly service: () => Promise<string>;
   close(): Promise<void>;
 }
 

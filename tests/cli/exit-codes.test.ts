@@ -25,7 +25,7 @@ test('O3 2: the same key for another request', async () => {
   const name = await bench.service();
   await cli('deploy', name, '--idempotency-key', 'reused');
   const end = await cli('deploy', name, '--idempotency-key', 'reused', '--ref', 'other');
-  expectFailure(end, 2, /key/, /holdfast/);
+  expectFailure(end, 2, /Idempotency-Key/, /holdfast/);
 });
 
 test('O3 4: without a token, with a wrong one, and with a role that is too weak', async () => {

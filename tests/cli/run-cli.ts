@@ -38,7 +38,11 @@ export function createCli(home: string, usual: Readonly<Record<string, string>> 
       child.once('error', reject);
       child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 255)));
     });
-    const end = Promise.all([text(child.stdout), ended]).then(([stdout, exitCode]) => ({ exitCode, stdout, stderr: said }));
+    const end = Promise.all([text(child.stdout), ended]).then(([stdout, exitCode]) => ({
+      exitCode,
+      stdout,
+      stderr: said,
+    }));
     return { child, said: () => said, end };
   }
 

@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { z } from 'zod';
+import { createProgram } from '../../cli/program.ts';
 import { actions, type Action } from '../../domain/action.ts';
 import { checkSchema } from '../../domain/health.ts';
 import { problemSchema } from '../../domain/problem.ts';
@@ -22,33 +24,34 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
-/** Every command that there is, as the completion knows them. */
-async function commandsOf(): Promise<string[]> {
-  const { stdout } = await cli.run(['completion', 'bash']);
-  const paths = [...stdout.matchAll(/^ +"([^"]+)"\*?\)/gm)].map(([, path]) => path ?? '');
-  return paths.filter((path) => !paths.some((other) => other.startsWith(`${path} `)));
+function leaves(command: Command, words: readonly string[] = []): string[] {
+  if (command.commands.length === 0) return [words.join(' ')];
+  return command.commands.flatMap((child) => leaves(child, [...words, child.name()]));
 }
+
+/** Every command that there is. */
+const commands = leaves(createProgram());
 
 describe('words', () => {
   // What no API is needed for.
   const ownCommands = ['up', 'doctor', 'completion'];
 
-  test('O3 every action that has a command is one, and there is no other', async () => {
+  test('O3 every action that has a command is one, and there is no other', () => {
     const named = Object.values<Action>(actions).flatMap(({ command }) => command ?? []);
-    expect((await commandsOf()).sort()).toEqual([...named, ...ownCommands].sort());
+    expect([...commands].sort()).toEqual([...named, ...ownCommands].sort());
   });
 
   test('O3 every command takes --json and says what it is for', async () => {
-    const ends = await Promise.all((await commandsOf()).map((path) => cli.run([...path.split(' '), '--help'])));
+    const ends = await Promise.all(commands.map((path) => cli.run([...path.split(' '), '--help'])));
     for (const { exitCode, stdout } of ends) {
       expect(exitCode).toBe(0);
       expect(stdout).toMatch(/^Usage: holdfast [^]+\n\n[^\n]{10,}\n\n[^]*--json/);
     }
   });
 
-  test('O3 the reference has every command and every exit code', async () => {
+  test('O3 the reference has every command and every exit code', () => {
     const reference = readFileSync(join(packageRoot, 'docs/reference/cli.md'), 'utf8');
-    for (const command of await commandsOf()) expect(reference).toContain(`holdfast ${command}`);
+    for (const command of commands) expect(reference).toContain(`holdfast ${command}`);
     const codes = [...reference.matchAll(/^\| +(\d+) +\|/gm)].map(([, code]) => Number(code));
     expect(codes).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 130]);
   });
@@ -143,9 +146,9 @@ describe('where no API answers', () => {
   });
 
   test('O3 a password in HOLDFAST_URL is in no message', async () => {
-    for (const url of ['http://me:hunter2@127.0.0.1:1', 'http://me:hunter2@']) {
+    for (const url of ['http://me:hunter2@127.0.0.1:9', 'http://:hunter2@127.0.0.1:9', 'http://me:hunter2@']) {
       const end = await cli.run(['status', '--json'], { env: { HOLDFAST_URL: url } });
-      expect(end.exitCode).toBeGreaterThan(0);
+      expect(end.exitCode).toBe(2);
       expect(end.stderr + end.stdout).not.toContain('hunter2');
     }
   });
@@ -197,7 +200,7 @@ describe('doctor', () => {
       { state: 'fail' },
     ]);
     expect(checks.filter(({ state, advice }) => state !== 'ok' && advice === null)).toEqual([]);
-    expectFailure(await cli.run(['doctor'], { env: { PATH: path } }), 8, /npm.*git|git.*npm/, /Install/);
+    expectFailure(await cli.run(['doctor'], { env: { PATH: path } }), 8, /npm: not found/, /Install npm/);
   });
 });
 
@@ -219,7 +222,6 @@ describe('completion', () => {
   });
 
   test('O3 a script for zsh and for fish has the same words', async () => {
-    const commands = await commandsOf();
     for (const shell of ['zsh', 'fish']) {
       const { exitCode, stdout } = await cli.run(['completion', shell]);
       expect(exitCode).toBe(0);

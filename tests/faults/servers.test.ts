@@ -46,8 +46,6 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await ask('POST', `/v1/services/${service}/stop`, {}).catch(() => null);
-  while ((await alive()).length > 0) await sleep(100);
   await stack.stop();
   await rm(home, { recursive: true, force: true });
 }, 60_000);
@@ -118,4 +116,13 @@ describe('SIGKILL of a server in the middle of a deploy', () => {
     const outcomes = (answer as { items: Deploy[] }).items.map(({ result }) => result.outcome);
     expect(outcomes).toEqual(['rolled_back', 'rolled_back', 'rolled_back', 'rolled_back', 'promoted']);
   });
+
+  test('a stopped service has no process left, and its deploy lock is free at once', async () => {
+    expect((await ask('POST', `/v1/services/${service}/stop`, {})).status).toBe(202);
+    while ((await alive()).length > 0) await sleep(50);
+    expect((await ask('GET', `/v1/services/${service}`)).answer).toMatchObject({ desired: { state: 'stopped' } });
+    expect((await deployThrough()).result.outcome).toBe('rolled_back');
+    expect((await ask('POST', `/v1/services/${service}/stop`, {})).status).toBe(202);
+    while ((await alive()).length > 0) await sleep(50);
+  }, 60_000);
 });

@@ -49,7 +49,10 @@ function hashOf(sources: Sources): string {
     const path = join(packageRoot, 'infra/migrations', name);
     hash.update(name).update(statSync(path).isFile() ? readFileSync(path) : '');
   }
-  return hash.update(process.env['HOLDFAST_TEST_BUNDLE'] ?? '').digest('hex').slice(0, 16);
+  return hash
+    .update(process.env['HOLDFAST_TEST_BUNDLE'] ?? '')
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** Beside, then in its place: nobody sees half of it, and of several that compile at once the first one counts. */

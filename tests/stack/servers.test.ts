@@ -1,0 +1,105 @@
+import { Client, Connection } from '@temporalio/client';
+import getPort from 'get-port';
+import { createServer, type Server } from 'node:net';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from '../../adapters/postgres/connect.ts';
+import type { Config } from '../../infra/config.ts';
+import { writeAtomically } from '../../infra/stack/home.ts';
+import { startStack, type Stack } from '../../infra/stack/stack.ts';
+import { AlreadyRunning } from '../../infra/stack/supervisor-lock.ts';
+import { configFor, createFolder, listeningReport } from '../support/own-home.ts';
+
+const folder = createFolder();
+const config: Config = configFor(folder.path);
+const options = { apps: false, signal: new AbortController().signal };
+let stack: Stack;
+let said: string[];
+let squatter: Server;
+let taken: number;
+
+beforeAll(async () => {
+  squatter = createServer().listen(0, '127.0.0.1');
+  await once(squatter, 'listening');
+  taken = (squatter.address() as { port: number }).port;
+  const chosen = { postgres: taken, temporal: await getPort(), temporal_ui: await getPort(), api: config.api.port };
+  const usual = { ...chosen, api: config.api.port };
+  await writeAtomically(`${folder.path}/run/ports.json`, JSON.stringify({ usual, chosen }));
+  const { lines, report } = listeningReport();
+  said = lines;
+  stack = await startStack(config, report, options);
+}, 60_000);
+
+afterAll(async () => {
+  await stack.stop();
+  squatter.close();
+  folder.remove();
+}, 60_000);
+
+/** SIGKILL; returns when another process is there in its place. */
+async function kill(name: string): Promise<void> {
+  const part = stack.parts.find((one) => one.name === name);
+  const pid = part?.pid();
+  if (part === undefined || pid == null) throw new Error(`${name} does not run`);
+  process.kill(pid, 'SIGKILL');
+  while (part.pid() === pid || part.pid() === null) await sleep(20);
+}
+
+async function untilItAnswers<T>(ask: () => Promise<T>): Promise<T> {
+  for (const deadline = Date.now() + 20_000; ; await sleep(100)) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+  }
+}
+
+function portOfPostgres(): number {
+  return Number(new URL(stack.database_url).port);
+}
+
+test('a port that is taken is replaced by another one, and that is said', () => {
+  expect(portOfPostgres()).not.toBe(taken);
+  expect(said.join('\n')).toContain(`port ${taken} is taken: postgres listens on ${portOfPostgres()}`);
+});
+
+test('a second supervisor of the same data folder is refused, and the first goes on', async () => {
+  const pids = stack.parts.map((part) => part.pid());
+  await expect(startStack(config, listeningReport().report, options)).rejects.toThrow(AlreadyRunning);
+  expect(stack.parts.map((part) => part.pid())).toEqual(pids);
+});
+
+test('Postgres that is killed comes back with its data', async () => {
+  const sql = connect(stack.database_url, { name: 'holdfast-test', max: 1 });
+  await sql`create table kept as select 42 as answer`;
+  await kill('postgres');
+  expect(await untilItAnswers(() => sql`select answer from kept`)).toEqual([{ answer: 42 }]);
+  await sql.end();
+  expect(said.join('\n')).toMatch(/postgres ended \(SIGKILL\); it is started again in 0\.2 s\. Log: .*postgres\.log/);
+});
+
+test('Temporal that is killed comes back with its workflows', async () => {
+  const connection = await Connection.connect({ address: stack.temporal_address });
+  const client = new Client({ connection, namespace: config.temporal.namespace });
+  const handle = await client.workflow.start('waiting', { taskQueue: 'nobody', workflowId: 'kept' });
+  await kill('temporal');
+  const found = await untilItAnswers(() => client.workflow.getHandle('kept').describe());
+  expect(found).toMatchObject({ runId: handle.firstExecutionRunId, status: { name: 'RUNNING' } });
+  await connection.close();
+}, 30_000);
+
+test('after a stop nothing of it runs; the next start has the same ports and the same data', async () => {
+  const before = stack;
+  const pids = before.parts.map((part) => part.pid() ?? 0);
+  await before.stop();
+  for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  const { lines, report } = listeningReport();
+  stack = await startStack(config, report, options);
+  expect(stack.database_url).toBe(before.database_url);
+  expect(stack.temporal_address).toBe(before.temporal_address);
+  expect(lines.join('\n')).not.toMatch(/postgres listens on|temporal listens on/);
+  const sql = connect(stack.database_url, { name: 'holdfast-test', max: 1 });
+  expect(await sql`select answer from kept`).toEqual([{ answer: 42 }]);
+  await sql.end();
+}, 60_000);
