@@ -31,7 +31,7 @@ export const deployChapter: Chapter = async (stage) => {
   mustBe('what answers', await page(port), 'Hello from version 1');
   mustBe('the build that answers', await reportedBuild(port), good);
 
-  await holdfast(['service', 'stop', service, `--confirm=${service}`]);
+  await holdfast(['service', 'stop', service, '--wait', `--confirm=${service}`]);
   return [
     { what: `a release that stayed well was promoted (${good.slice(0, 8)})`, link: promoted.run_url },
     {

@@ -37,7 +37,8 @@ async function main(signal: AbortSignal): Promise<void> {
 }
 
 async function walkAll(home: string, signal: AbortSignal): Promise<Proved[]> {
-  const holdfast = createHoldfast({ HOLDFAST_HOME: home }, write);
+  // This machine's Holdfast, also where the user works with another one.
+  const holdfast = createHoldfast({ HOLDFAST_HOME: home, HOLDFAST_URL: '', HOLDFAST_TOKEN: '' }, write);
   const proved: Proved[] = [];
   for (const { title, walk } of chapters) {
     write(`\n— ${title} —`);

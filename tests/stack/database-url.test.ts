@@ -47,7 +47,9 @@ async function refusal(databaseUrl: string): Promise<StackError> {
 describe('a wrong DATABASE_URL is one clear line, without its password', () => {
   test('a port where nothing listens', async () => {
     const host = `127.0.0.1:${await getPort()}`;
-    expect((await refusal(url({ host }))).message).toMatch(new RegExp(`^Postgres at ${host} cannot be used: .*REFUSED`));
+    expect((await refusal(url({ host }))).message).toMatch(
+      new RegExp(`^Postgres at ${host} cannot be used: .*REFUSED`),
+    );
   });
 
   test('a wrong password', async () => {

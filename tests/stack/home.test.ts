@@ -78,7 +78,9 @@ describe('a data folder that cannot be used is refused in one line with advice',
     const disk = createSmallDisk(join(folder.path, 'small'), '100m');
     const home = join(folder.path, 'small', 'home');
     try {
-      expect((await refusal(prepareHome(configFor(home)))).message).toMatch(/nearly full: \d+ MB .* 1024 MB are needed/);
+      expect((await refusal(prepareHome(configFor(home)))).message).toMatch(
+        /nearly full: \d+ MB .* 1024 MB are needed/,
+      );
       expect(existsSync(join(home, 'version.json'))).toBe(false);
       disk.change('size=2g');
       await prepareHome(configFor(home));

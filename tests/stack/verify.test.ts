@@ -9,7 +9,13 @@ import { createFolder } from '../support/own-home.ts';
 const folder = createFolder();
 afterAll(() => folder.remove());
 
-const fine = { numPassedTests: 3, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, numRuntimeErrorTestSuites: 0 };
+const fine = {
+  numPassedTests: 3,
+  numFailedTests: 0,
+  numPendingTests: 0,
+  numTodoTests: 0,
+  numRuntimeErrorTestSuites: 0,
+};
 
 /** A root of its own, whose jest is a program that keeps what it was told and says `result`. */
 function createRoot(name: string, result: object | null): string {
@@ -72,11 +78,14 @@ test('--without a server is handed on to the tests, and not to jest', () => {
   expect(told(root).args).not.toContain('--without');
 });
 
-test.each([['--without', 'magic'], ['--without']])('an unknown server is refused with exit code 2: %s %s', (...args) => {
-  const { status, stderr } = verifyIn(createRoot(`unknown-${args.length}`, fine), args);
-  expect(status).toBe(2);
-  expect(stderr).toMatch(/^holdfast: --without takes one of docker, postgres, temporal, not '.*'\n$/);
-});
+test.each([['--without', 'magic'], ['--without']])(
+  'an unknown server is refused with exit code 2: %s %s',
+  (...args) => {
+    const { status, stderr } = verifyIn(createRoot(`unknown-${args.length}`, fine), args);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^holdfast: --without takes one of docker, postgres, temporal, not '.*'\n$/);
+  },
+);
 
 test('CI may leave nothing out', () => {
   const { status, stderr } = verifyIn(createRoot('ci', fine), ['--without', 'docker'], { CI: 'true' });
