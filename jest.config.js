@@ -30,7 +30,7 @@ export default {
   transform: { '^.+\\.ts$': swc('typescript'), '^.+\\.js$': swc('ecmascript') },
   transformIgnorePatterns: [`<rootDir>/node_modules/(?!(${transformed.join('|')})/)`],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
-  // One at a time: suites start servers of their own, kill them, and wait for a machine that answers.
-  maxWorkers: 1,
+  // Most of the time is spent waiting for what was killed to come back.
+  maxWorkers: 2,
   testTimeout: 60_000,
 };

@@ -10,6 +10,8 @@ export interface Config {
   /** Built and downloaded servers, by version. May be shared by several homes. */
   readonly cache: string;
   readonly box: string;
+  /** The environment named it: that counts for more than the name that the data folder keeps. */
+  readonly boxIsGiven: boolean;
   readonly temporal: {
     /** host:port; null: the stack starts one. */
     readonly address: string | null;
@@ -77,6 +79,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     home,
     cache: value.HOLDFAST_CACHE ?? join(home, 'cache'),
     box: value.HOLDFAST_BOX ?? boxOfThisMachine(),
+    boxIsGiven: value.HOLDFAST_BOX !== undefined,
     temporal: {
       address: value.TEMPORAL_ADDRESS ?? null,
       namespace: value.TEMPORAL_NAMESPACE,

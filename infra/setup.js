@@ -2,7 +2,16 @@
 // Everything from a fresh clone to a running command: plain JavaScript, no packages, because there are none yet.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -10,6 +19,7 @@ import { missingPrerequisites } from './stack/prerequisites.js';
 import { lastLine, verify } from './verify.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const tsc = 'node_modules/typescript/bin/tsc';
 const sources = ['domain', 'adapters', 'activities', 'workflows', 'workers', 'api', 'cli', 'infra', 'bench'];
 
 /** @type {Record<string, (args: string[]) => number | Promise<number>>} */
@@ -66,6 +76,7 @@ function installPackages() {
   const stamp = join(root, 'node_modules/.holdfast-installed');
   const wanted = hash([join(root, 'package-lock.json')]) + ` node ${process.versions.modules}`;
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return 'there already';
+  process.stderr.write('    installing the packages that package-lock.json names\n');
   const { status, stderr } = spawnSync('npm', ['ci', '--no-progress', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -93,12 +104,11 @@ async function build() {
   await stepAsync('build', async () => {
     if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return 'there already';
     // Beside, then in its place: a worker that runs from dist/ never sees half of a new build.
-    const fresh = join(root, '.cache/dist');
-    rmSync(fresh, { recursive: true, force: true });
-    mkdirSync(fresh, { recursive: true });
+    const fresh = freshFolder();
     const { status, stdout } = spawnSync(
       process.execPath,
-      ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', fresh],
+      // Its memory lies with what it made: a build that was interrupted leaves nothing that the next one would trust.
+      [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh, '--tsBuildInfoFile', join(fresh, '.tsbuildinfo')],
       { cwd: root, encoding: 'utf8' },
     );
     if (status !== 0) throw new SetupError(`The build failed:\n${stdout.trim()}`, '');
@@ -108,14 +118,44 @@ async function build() {
     const quiet = { trace() {}, debug() {}, info() {}, warn: console.warn, error: console.error, log() {} };
     const { code } = await bundleWorkflowCode({ workflowsPath: join(fresh, 'workflows/index.js'), logger: quiet });
     writeFileSync(join(fresh, 'workflow-bundle.js'), code);
+    chmodSync(join(fresh, 'cli/main.js'), 0o755);
     writeFileSync(join(fresh, 'build-info.json'), `${JSON.stringify(buildInfo())}\n`);
     writeFileSync(join(fresh, '.built'), wanted);
-    rmSync(join(root, '.cache/dist.old'), { recursive: true, force: true });
-    if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), join(root, '.cache/dist.old'));
-    renameSync(fresh, join(root, 'dist'));
-    rmSync(join(root, '.cache/dist.old'), { recursive: true, force: true });
+    putInPlace(fresh);
     return 'done';
   });
+}
+
+/** One a process, so that two commands at once do not build into each other; what killed ones left goes. */
+function freshFolder() {
+  const cache = join(root, '.cache');
+  mkdirSync(cache, { recursive: true });
+  for (const name of readdirSync(cache)) {
+    const pid = /^dist-(\d+)/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(cache, name), { recursive: true, force: true });
+  }
+  const fresh = join(cache, `dist-${process.pid}`);
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh);
+  return fresh;
+}
+
+/** @param {string} fresh */
+function putInPlace(fresh) {
+  const dist = join(root, 'dist');
+  const old = `${fresh}-old`;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      if (existsSync(dist)) renameSync(dist, old);
+      renameSync(fresh, dist);
+      break;
+    } catch (error) {
+      // Another command put its own there in this moment.
+      if (attempt === 5) throw error;
+    } finally {
+      rmSync(old, { recursive: true, force: true });
+    }
+  }
 }
 
 function buildInfo() {

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { freeBytes } from '../../adapters/files/disk.ts';
 import { healthSchema, type Check, type Health, type ServerState } from '../../domain/health.ts';
 import type { Config } from '../config.ts';
+import { askPostgres, askTemporal } from './ask-servers.ts';
 import { findGo, installedPostgres, packageManager } from './prerequisites.js';
 import { findTemporal } from './temporal-program.ts';
 import { runningAddresses } from './up.ts';
@@ -70,7 +71,10 @@ async function checkDisk(home: string): Promise<Check> {
 
 async function checkTemporal({ temporal, cache }: Config, health: Health | null): Promise<Check> {
   const state = health?.servers.temporal ?? null;
-  if (temporal.address !== null) return serverCheck('temporal', `TEMPORAL_ADDRESS ${temporal.address}`, state);
+  if (temporal.address !== null) {
+    const asked = state ?? (await askTemporal(temporal.address));
+    return serverCheck('temporal', `TEMPORAL_ADDRESS ${temporal.address}`, asked, 'Check TEMPORAL_ADDRESS.');
+  }
   const program = await findTemporal(cache);
   if (program !== null) return serverCheck('temporal', `${program.path}, ${program.origin}`, state);
   const go = await findGo();
@@ -84,7 +88,10 @@ async function checkTemporal({ temporal, cache }: Config, health: Health | null)
 
 async function checkPostgres({ postgres }: Config, health: Health | null): Promise<Check> {
   const state = health?.servers.postgres ?? null;
-  if (postgres.url !== null) return serverCheck('postgres', `DATABASE_URL ${new URL(postgres.url).host}`, state);
+  if (postgres.url !== null) {
+    const asked = state ?? (await askPostgres(postgres.url));
+    return serverCheck('postgres', `DATABASE_URL ${new URL(postgres.url).host}`, asked, 'Check DATABASE_URL.');
+  }
   const [programs] = await installedPostgres();
   if (programs !== undefined) return serverCheck('postgres', `${programs.major}, ${programs.bin}`, state);
   if ((await packageManager()) !== null) {
@@ -93,11 +100,16 @@ async function checkPostgres({ postgres }: Config, health: Health | null): Promi
   return fail('postgres', 'no PostgreSQL 14 or newer', 'Install the package `postgresql`, or set DATABASE_URL.');
 }
 
-/** Installed is not healthy: while Holdfast runs, the API says whether the server answers. */
-function serverCheck(id: string, found: string, state: ServerState | null): Check {
+/** Installed is not healthy: whether it answers, the API says while Holdfast runs, or a server of somebody else itself. */
+function serverCheck(
+  id: string,
+  found: string,
+  state: ServerState | null,
+  advice = `See the log ${id}.log in the data folder.`,
+): Check {
   if (state === null) return ok(id, `${found}; not asked, Holdfast does not run`);
   if (state.state === 'ok') return ok(id, `${found}; answers${state.version === null ? '' : ` as ${state.version}`}`);
-  return fail(id, `${found}; ${state.reason ?? 'does not answer'}`, `See the log ${id}.log in the data folder.`);
+  return fail(id, `${found}; ${state.reason ?? 'does not answer'}`, advice);
 }
 
 async function checkSupervisor(runs: boolean): Promise<Check> {

@@ -37,7 +37,7 @@ export async function prepareHome(config: Config): Promise<Home> {
     const known = await readVersion(root);
     await makeFolders(root);
     await needRoom(root, known === null ? firstTimeBytes : laterBytes);
-    const box = known?.box ?? config.box;
+    const box = config.boxIsGiven ? config.box : (known?.box ?? config.box);
     if (known === null) await writeAtomically(join(root, 'version.json'), JSON.stringify({ format, box }));
     const path = (...parts: string[]): string => join(root, ...parts);
     return { root, box, logs: path('logs'), run: path('run'), secrets: path('secrets'), path };
@@ -66,7 +66,13 @@ async function makeFolders(root: string): Promise<void> {
 async function readVersion(root: string): Promise<{ box: string } | null> {
   const path = join(root, 'version.json');
   if (!existsSync(path)) return null;
-  const stored = JSON.parse(await readFile(path, 'utf8')) as { format: number; box: string };
+  const stored = parseVersion(await readFile(path, 'utf8'));
+  if (stored === null) {
+    throw new StackError(
+      `${path} is damaged: it is not known which version made this data folder`,
+      'Put the file back from a backup, or set HOLDFAST_HOME to another folder.',
+    );
+  }
   if (stored.format > format) {
     throw new StackError(
       `The data folder ${root} was made by a newer Holdfast (format ${stored.format}, this one knows ${format})`,
@@ -74,6 +80,15 @@ async function readVersion(root: string): Promise<{ box: string } | null> {
     );
   }
   return stored;
+}
+
+function parseVersion(text: string): { format: number; box: string } | null {
+  try {
+    const { format, box } = JSON.parse(text) as Record<string, unknown>;
+    return typeof format === 'number' && typeof box === 'string' ? { format, box } : null;
+  } catch {
+    return null;
+  }
 }
 
 async function needRoom(root: string, bytes: number): Promise<void> {

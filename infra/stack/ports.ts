@@ -1,22 +1,23 @@
 import getPort from 'get-port';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { writeAtomically, type Home } from './home.ts';
 
-export interface Ports {
-  readonly postgres: number;
-  readonly temporal: number;
-  readonly temporal_ui: number;
-  readonly api: number;
-}
+const portsSchema = z.object({
+  postgres: z.number(),
+  temporal: z.number(),
+  temporal_ui: z.number(),
+  api: z.number(),
+});
+const fileSchema = z.object({ wanted: portsSchema, chosen: portsSchema });
+
+export type Ports = Readonly<z.output<typeof portsSchema>>;
 
 /** The ports of last time, else the wanted ones; one that is taken is replaced by another one, and that is said. */
 export async function choosePorts(home: Home, wanted: Ports, say: (line: string) => void): Promise<Ports> {
   const path = join(home.run, 'ports.json');
-  const last = existsSync(path)
-    ? (JSON.parse(await readFile(path, 'utf8')) as { wanted: Ports; chosen: Ports })
-    : { wanted, chosen: wanted };
+  const last = (await readLast(path)) ?? { wanted, chosen: wanted };
   const choose = async (name: keyof Ports): Promise<number> => {
     // Another wish than last time counts for more than what was chosen last time.
     const first = last.wanted[name] === wanted[name] ? last.chosen[name] : wanted[name];
@@ -33,6 +34,16 @@ export async function choosePorts(home: Home, wanted: Ports, say: (line: string)
   };
   await writeAtomically(path, JSON.stringify({ wanted, chosen }));
   return chosen;
+}
+
+/** null where there is none, or none that can be read: ports are chosen anew then. */
+async function readLast(path: string): Promise<z.output<typeof fileSchema> | null> {
+  const text = await readFile(path, 'utf8').catch(() => 'null');
+  try {
+    return fileSchema.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    return null;
+  }
 }
 
 /** Near the usual one, where a person may look for it. */

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { installedPostgres, oldestPostgres, packageManager } from './prerequisites.js';
 import { StackError } from './stack-error.ts';
@@ -45,24 +46,25 @@ async function installByPackageManager(say: (line: string) => void): Promise<voi
   say('installing PostgreSQL with apt-get, once');
   // Debian would make and start a cluster of its own, on a port of its own. This drop-in says not to.
   const dropIn = '/etc/postgresql-common/createcluster.d/holdfast.conf';
-  const asRoot = process.getuid?.() === 0;
-  if (asRoot) {
-    await mkdir(dirname(dropIn), { recursive: true });
-    await writeFile(dropIn, 'create_main_cluster = false\n');
-  }
-  const [file, ...before] = manager;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-apt-'));
+  const content = join(folder, 'createcluster.conf');
+  // sudo hands no environment on, so it is named behind it.
+  const asRoot = ([file, ...args]: readonly [string, ...string[]]): Promise<unknown> => {
+    const argv = [...manager.slice(0, -1), 'env', 'DEBIAN_FRONTEND=noninteractive', file, ...args];
+    return run(argv[0] ?? file, argv.slice(1), { maxBuffer: 2 ** 26 });
+  };
+  const apt = manager.at(-1) ?? 'apt-get';
   try {
-    await run(file, [...before, 'update', '-qq'], { env, maxBuffer: 2 ** 26 });
-    await run(file, [...before, 'install', '-y', '-qq', '--no-install-recommends', 'postgresql'], {
-      env,
-      maxBuffer: 2 ** 26,
-    });
+    await writeFile(content, 'create_main_cluster = false\n');
+    await asRoot(['install', '-D', '-m', '0644', content, dropIn]);
+    await asRoot([apt, 'update', '-qq']);
+    await asRoot([apt, 'install', '-y', '-qq', '--no-install-recommends', 'postgresql']);
   } catch (error) {
     const { stderr } = error as { stderr?: string };
     throw missing(`apt-get failed: ${stderr?.trim().split('\n').at(-1) ?? String(error)}`);
   } finally {
-    if (asRoot) await rm(dropIn, { force: true });
+    await asRoot(['rm', '-f', dropIn]).catch(() => undefined);
+    await rm(folder, { recursive: true });
   }
 }
 

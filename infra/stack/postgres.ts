@@ -131,7 +131,12 @@ export interface Patience {
 }
 
 /** Waits until the server takes connections, then brings both databases forward. */
-export async function readyPostgres(url: string, database: string, { timeoutMs, signal }: Patience): Promise<void> {
+export async function readyPostgres(
+  url: string,
+  database: string,
+  { timeoutMs, signal }: Patience,
+  advice: PostgresAdvice = ofGivenUrl,
+): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     signal.throwIfAborted();
@@ -143,7 +148,7 @@ export async function readyPostgres(url: string, database: string, { timeoutMs, 
       if (error instanceof MigrationError) throw new StackError(error.message, 'Nothing was changed.');
       const { code } = error as { code?: string };
       const mayPass = code === undefined || /^(ECONNREFUSED|ECONNRESET|CONNECT|57P0\d|CONNECTION_)/.test(code);
-      if (!mayPass || Date.now() > deadline) throw unusable(url, error);
+      if (!mayPass || Date.now() > deadline) throw postgresProblem(url, error, advice);
       await sleep(50);
     }
   }
@@ -158,19 +163,38 @@ async function answer(url: string): Promise<void> {
   }
 }
 
+/** What a person can do depends on whose server it is. */
+export interface PostgresAdvice {
+  readonly login: string;
+  readonly otherwise: string;
+}
+
+const checkUrl = 'Check DATABASE_URL: postgres://user:password@host:port/database';
+const ofGivenUrl: PostgresAdvice = { login: checkUrl, otherwise: checkUrl };
+
+/** For the server that the stack itself keeps. */
+export function ownServer(home: Home): PostgresAdvice {
+  const file = join(home.secrets, 'postgres-password');
+  return {
+    login: `${file} is not the password of this data: put the file back from a backup.`,
+    otherwise: `See the log ${join(home.logs, 'postgres.log')}`,
+  };
+}
+
 /** One line, without the password. */
-function unusable(url: string, error: unknown): StackError {
+export function postgresProblem(url: string, error: unknown, advice: PostgresAdvice = ofGivenUrl): StackError {
   const { host, username } = new URL(url);
   const { code, message } = error as { code?: string; message: string };
   const who = `Postgres at ${host}`;
-  const check = 'Check DATABASE_URL: postgres://user:password@host:port/database';
-  if (code === '28P01' || code === '28000') return new StackError(`${who} refuses user ${username}: ${message}`, check);
+  if (code === '28P01' || code === '28000')
+    return new StackError(`${who} refuses user ${username}: ${message}`, advice.login);
   if (code === '42501') {
     return new StackError(
       `${who}: user ${username} may not create databases`,
       `As an administrator: alter role ${username} createdb`,
     );
   }
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return new StackError(`${who}: there is no such host`, check);
-  return new StackError(`${who} cannot be used: ${message}`, check);
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return new StackError(`${who}: there is no such host`, advice.otherwise);
+  return new StackError(`${who} cannot be used: ${message}`, advice.otherwise);
 }

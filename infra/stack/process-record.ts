@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identityOf, isAlive, type ProcessIdentity } from '../../adapters/process/identity.ts';
-import { writeAtomically, type Home } from './home.ts';
+import type { Home } from './home.ts';
 
 // Which processes the stack started: run/<part>.json. By pid, start time and boot id, so a reused pid is never stopped.
 
@@ -14,20 +14,23 @@ interface ProcessRecord extends ProcessIdentity {
 
 const killAfterMs = 15_000;
 
-export async function recordProcess(home: Home, part: string, pid: number, stop_signal: NodeJS.Signals): Promise<void> {
+/** In one go with the start, so that a SIGKILL of ours finds no time in between. It ends with the boot: no fsync. */
+export function recordProcess(home: Home, part: string, pid: number, stop_signal: NodeJS.Signals): void {
   const identity = identityOf(pid);
   if (identity === null) return;
-  await writeAtomically(recordPath(home, part), JSON.stringify({ part, stop_signal, ...identity }));
+  const path = recordPath(home, part);
+  writeFileSync(`${path}.partial`, JSON.stringify({ part, stop_signal, ...identity }), { mode: 0o600 });
+  renameSync(`${path}.partial`, path);
 }
 
-export async function forgetProcess(home: Home, part: string): Promise<void> {
+export async function forgetProcess(home: Pick<Home, 'run'>, part: string): Promise<void> {
   await rm(recordPath(home, part), { force: true });
 }
 
 /** Ends what an earlier supervisor left running when it was killed. Returns the parts that were. */
-export async function stopLeftovers(home: Home): Promise<string[]> {
+export async function stopLeftovers(home: Pick<Home, 'run'>): Promise<string[]> {
   const records = readdirSync(home.run)
-    .filter((name) => name.startsWith('process-'))
+    .filter((name) => /^process-.*\.json$/.test(name))
     .map((name) => read(join(home.run, name)))
     .filter((record) => record !== null);
   const living = records.filter(isAlive);
@@ -36,8 +39,8 @@ export async function stopLeftovers(home: Home): Promise<string[]> {
     const record = living.find((found) => found.part === part);
     if (record !== undefined) await endProcess(record, record.stop_signal);
   }
-  for (const { part } of records) if (part !== 'supervisor') await forgetProcess(home, part);
-  return living.map(({ part }) => part).filter((part) => part !== 'supervisor');
+  for (const { part } of records) await forgetProcess(home, part);
+  return living.map(({ part }) => part);
 }
 
 export async function endProcess(process_: ProcessIdentity, signal: NodeJS.Signals): Promise<void> {
@@ -57,10 +60,15 @@ function send(target: ProcessIdentity, signal: NodeJS.Signals): void {
   }
 }
 
-function recordPath(home: Home, part: string): string {
+function recordPath(home: Pick<Home, 'run'>, part: string): string {
   return join(home.run, `process-${part}.json`);
 }
 
+/** One that a power cut damaged is of a boot that is over. */
 function read(path: string): ProcessRecord | null {
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as ProcessRecord) : null;
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as ProcessRecord;
+  } catch {
+    return null;
+  }
 }

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { healthSchema } from '../../domain/health.ts';
@@ -5,7 +6,7 @@ import type { Config } from '../config.ts';
 import { packageRoot } from '../package-root.ts';
 import { prepareHome, writeAtomically, type Home } from './home.ts';
 import { choosePorts, type Ports } from './ports.ts';
-import { postgresPart, postgresUrl, readyPostgres } from './postgres.ts';
+import { ownServer, postgresPart, postgresUrl, readyPostgres } from './postgres.ts';
 import { findOrInstallPostgres } from './postgres-programs.ts';
 import { stopLeftovers } from './process-record.ts';
 import type { Report } from './report.ts';
@@ -52,12 +53,16 @@ export async function startStack(config: Config, report: Report, { apps, signal 
     ({ root }) => root,
   );
   const release = await claimSupervision(home);
+  const addressesPath = join(home.run, 'stack.json');
   const parts: Supervised[] = [];
   const stop = async (): Promise<void> => {
     for (const part of parts.splice(0).reverse()) await part.stop();
+    await rm(addressesPath, { force: true });
     await release();
   };
   try {
+    // What a killed one said may not be so again.
+    await rm(addressesPath, { force: true });
     const left = await stopLeftovers(home);
     if (left.length > 0) report.say(`stopped what an earlier run had left: ${left.join(', ')}`);
     const ports = await choosePorts(home, { ...config.ports, api: config.api.port }, (line) => report.say(line));
@@ -70,7 +75,7 @@ export async function startStack(config: Config, report: Report, { apps, signal 
     const addresses: StackAddresses = { ...temporal, api_url: apps ? urlOf(config, ports) : null };
     const stack: Stack = { ...addresses, home, database_url, parts, stop };
     if (apps) await startApps(starting, stack);
-    await writeAtomically(join(home.run, 'stack.json'), JSON.stringify(addresses));
+    await writeAtomically(addressesPath, JSON.stringify(addresses));
     return stack;
   } catch (error) {
     await stop();
@@ -101,7 +106,7 @@ async function startPostgres({ config, home, ports, start, report, signal }: Sta
   const url = await postgresUrl(home, ports.postgres);
   const up = async (): Promise<void> => {
     await start(await postgresPart(home, programs, ports.postgres));
-    await readyPostgres(url, database, { timeoutMs: serverTimeoutMs, signal });
+    await readyPostgres(url, database, { timeoutMs: serverTimeoutMs, signal }, ownServer(home));
   };
   await report.step('Postgres', up, () => `${programs.major}, ${programs.bin}, port ${ports.postgres}`);
   return url;

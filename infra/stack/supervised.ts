@@ -42,9 +42,18 @@ export async function supervise(home: Home, part: Part, say: (line: string) => v
   async function runOnce(): Promise<string> {
     await part.prepare?.();
     await rotateLog(home, part.name);
+    // What is started after the stop, nobody would end.
+    if (isStopping()) return 'stopped';
     child = launch(home, part);
     const ended = ending(child);
-    if (child.pid !== undefined) await recordProcess(home, part.name, child.pid, part.stopSignal);
+    try {
+      if (child.pid !== undefined) recordProcess(home, part.name, child.pid, part.stopSignal);
+    } catch (error) {
+      // A process that is not on record would be left over by the next SIGKILL of ours.
+      child.kill(part.stopSignal);
+      await ended;
+      throw error;
+    }
     firstStart();
     const how = await ended;
     child = null;

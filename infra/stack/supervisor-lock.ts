@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identityOf, isAlive, type ProcessIdentity } from '../../adapters/process/identity.ts';
 import type { Home } from './home.ts';
@@ -12,25 +11,22 @@ export class AlreadyRunning extends Error {
   }
 }
 
-/** One supervisor a data folder. What a killed one left is taken over. Returns what gives it back. */
+/**
+ * One supervisor a data folder: that of the claim with the highest number, if it lives. What a killed one left is taken over
+ * with the next number, which is used once, so one that is slow cannot take away the claim of a faster one. Returns what
+ * gives it back.
+ */
 export async function claimSupervision(home: Home): Promise<() => Promise<void>> {
-  const path = lockPath(home);
   const mine = join(home.run, `.supervisor-${process.pid}`);
   await writeFile(mine, JSON.stringify(identityOf(process.pid)));
   try {
     for (;;) {
-      const holder = await supervisorOf(home);
+      const last = await lastClaim(home.run);
+      const holder = await holderOf(home.run, last);
       if (holder !== null) throw new AlreadyRunning(holder);
-      await rm(path, { force: true });
-      // A link is made whole or not at all, and only by one of two that try at once.
-      const linked = await link(mine, path).then(
-        () => true,
-        (error: unknown) => {
-          if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-          throw error;
-        },
-      );
-      if (linked) return () => rm(path, { force: true });
+      if (!(await isLinked(mine, claimPath(home.run, last + 1)))) continue;
+      await forgetBefore(home.run, last + 1);
+      return () => writeFile(claimPath(home.run, last + 1), 'null');
     }
   } finally {
     await rm(mine, { force: true });
@@ -38,13 +34,50 @@ export async function claimSupervision(home: Home): Promise<() => Promise<void>>
 }
 
 /** The living supervisor of this data folder; null when there is none. */
-export async function supervisorOf(home: Pick<Home, 'run'>): Promise<ProcessIdentity | null> {
-  const path = lockPath(home);
-  if (!existsSync(path)) return null;
-  const holder = JSON.parse(await readFile(path, 'utf8')) as ProcessIdentity;
-  return isAlive(holder) ? holder : null;
+export async function supervisorOf({ run }: Pick<Home, 'run'>): Promise<ProcessIdentity | null> {
+  return holderOf(run, await lastClaim(run));
 }
 
-function lockPath(home: Pick<Home, 'run'>): string {
-  return join(home.run, 'supervisor.json');
+async function holderOf(run: string, claim: number): Promise<ProcessIdentity | null> {
+  const text = await readFile(claimPath(run, claim), 'utf8').catch(() => 'null');
+  const holder = parse(text);
+  return holder !== null && isAlive(holder) ? holder : null;
+}
+
+/** Given back half when it was read: given back. */
+function parse(text: string): ProcessIdentity | null {
+  try {
+    return JSON.parse(text) as ProcessIdentity | null;
+  } catch {
+    return null;
+  }
+}
+
+/** 0: there was none yet. */
+async function lastClaim(run: string): Promise<number> {
+  return Math.max(0, ...(await claims(run)));
+}
+
+async function forgetBefore(run: string, claim: number): Promise<void> {
+  for (const older of await claims(run)) if (older < claim) await rm(claimPath(run, older), { force: true });
+}
+
+async function claims(run: string): Promise<number[]> {
+  const names = await readdir(run).catch(() => []);
+  return names.flatMap((name) => /^supervisor\.(\d+)\.json$/.exec(name)?.[1] ?? []).map(Number);
+}
+
+/** A link is made whole or not at all, and only by one of those that try at once. */
+async function isLinked(mine: string, path: string): Promise<boolean> {
+  try {
+    await link(mine, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function claimPath(run: string, claim: number): string {
+  return join(run, `supervisor.${claim}.json`);
 }

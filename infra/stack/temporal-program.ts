@@ -13,6 +13,8 @@ export interface Found {
   readonly origin: string;
 }
 
+const beatMs = 30_000;
+
 /** One way to come by a program; null: not this way. In the order in which they are tried. */
 type Way = () => Promise<Found | null>;
 
@@ -61,7 +63,7 @@ async function builtWithGo(cache: string, say: (line: string) => void, signal: A
   say('building Temporal from source with Go, once; this takes a few minutes');
   try {
     await mkdir(join(path, '..'), { recursive: true });
-    await build(go, partial, signal);
+    await build(go, partial, say, signal);
     await writeFile(`${path}.sha256`, await sha256(partial));
     await rename(partial, path);
   } catch (error) {
@@ -73,10 +75,13 @@ async function builtWithGo(cache: string, say: (line: string) => void, signal: A
 }
 
 /** Go keeps what it has fetched and compiled, so a build that was interrupted goes on where it was. */
-async function build(go: string, output: string, signal: AbortSignal): Promise<void> {
+async function build(go: string, output: string, say: (line: string) => void, signal: AbortSignal): Promise<void> {
   const version = `-X github.com/temporalio/cli/internal/temporalcli.Version=${builtTemporal}`;
   const args = [
     'build',
+    '-v',
+    '-mod=readonly',
+    '-buildvcs=false',
     '-trimpath',
     '-ldflags',
     `-s -w ${version}`,
@@ -88,12 +93,15 @@ async function build(go: string, output: string, signal: AbortSignal): Promise<v
   const child = spawn(go, args, {
     cwd: join(packageRoot, 'infra/temporal'),
     // The version that is here; fetching another toolchain is not what was asked for.
-    env: { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly -buildvcs=false' },
+    env: { ...process.env, GOTOOLCHAIN: 'local' },
     stdio: ['ignore', 'ignore', 'pipe'],
     signal,
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => lines.push(text));
-  const code = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('exit', resolve));
+  const beat = setInterval(() => say(`still building: ${lines.join('').split('\n').length} packages so far`), beatMs);
+  const code = await new Promise<number | null>((resolve, reject) =>
+    child.once('error', reject).once('close', resolve),
+  ).finally(() => clearInterval(beat));
   if (code === 0) return;
   signal.throwIfAborted();
   const said = lines.join('').trim().split('\n');

@@ -35,7 +35,11 @@ export async function runUp(config: Config, { write, stop }: UpIo): Promise<numb
     }
     if (error instanceof AlreadyRunning) {
       write(`${error.message}.`);
-      for (const line of whereabouts(await runningAddresses(config.home), null)) write(line);
+      const lines = await runningAddresses(config.home).then(
+        (addresses) => whereabouts(addresses, null),
+        (reason: unknown) => [reason instanceof StackError ? `${reason.message}. ${reason.advice}` : String(reason)],
+      );
+      for (const line of lines) write(line);
       return 0;
     }
     if (!(error instanceof StackError)) throw error;

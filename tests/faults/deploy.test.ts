@@ -37,7 +37,7 @@ async function deployUnderFire(): Promise<{ id: string; outcome: string | null; 
   return { id, outcome: result.outcome, killedIn };
 }
 
-const rounds = fullSize ? 8 : 1;
+const rounds = fullSize ? 4 : 1;
 
 describe('SIGKILL of the worker', () => {
   for (let round = 1; round <= rounds; round += 1) {

@@ -1,18 +1,17 @@
 import { Client, Connection } from '@temporalio/client';
-import getPort from 'get-port';
+import getPort, { clearLockedPorts } from 'get-port';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../adapters/postgres/connect.ts';
 import type { Config } from '../../infra/config.ts';
-import { writeAtomically } from '../../infra/stack/home.ts';
 import { startStack, type Stack } from '../../infra/stack/stack.ts';
 import { AlreadyRunning } from '../../infra/stack/supervisor-lock.ts';
 import { configFor, createFolder, listeningReport } from '../support/own-home.ts';
 
 const folder = createFolder();
-const config: Config = configFor(folder.path);
 const options = { apps: false, signal: new AbortController().signal };
+let config: Config;
 let stack: Stack;
 let said: string[];
 let squatter: Server;
@@ -22,17 +21,20 @@ beforeAll(async () => {
   squatter = createServer().listen(0, '127.0.0.1');
   await once(squatter, 'listening');
   taken = (squatter.address() as { port: number }).port;
-  const chosen = { postgres: taken, temporal: await getPort(), temporal_ui: await getPort(), api: config.api.port };
-  const usual = { ...chosen, api: config.api.port };
-  await writeAtomically(`${folder.path}/run/ports.json`, JSON.stringify({ usual, chosen }));
+  config = configFor(folder.path, {
+    HOLDFAST_POSTGRES_PORT: String(taken),
+    HOLDFAST_TEMPORAL_PORT: String(await getPort()),
+    HOLDFAST_TEMPORAL_UI_PORT: String(await getPort()),
+  });
+  clearLockedPorts();
   const { lines, report } = listeningReport();
   said = lines;
   stack = await startStack(config, report, options);
 }, 60_000);
 
 afterAll(async () => {
-  await stack.stop();
   squatter.close();
+  await stack.stop();
   folder.remove();
 }, 60_000);
 
@@ -46,11 +48,13 @@ async function kill(name: string): Promise<void> {
 }
 
 async function untilItAnswers<T>(ask: () => Promise<T>): Promise<T> {
-  for (const deadline = Date.now() + 20_000; ; await sleep(100)) {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
     try {
       return await ask();
     } catch (error) {
       if (Date.now() > deadline) throw error;
+      await sleep(100);
     }
   }
 }
@@ -94,6 +98,8 @@ test('after a stop nothing of it runs; the next start has the same ports and the
   const pids = before.parts.map((part) => part.pid() ?? 0);
   await before.stop();
   for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  // A second start is another process; in this one, ports that were given out are kept back for a while.
+  clearLockedPorts();
   const { lines, report } = listeningReport();
   stack = await startStack(config, report, options);
   expect(stack.database_url).toBe(before.database_url);

@@ -45,13 +45,13 @@ test('a program that is not there is said and tried again, not thrown', async ()
   await supervised.stop();
 });
 
-test('a process that ignores its stop signal is killed with it', async () => {
-  const stubborn = part('stubborn', 'setInterval(() => {}, 1000); process.on("SIGINT", () => process.exit(0))');
-  const supervised = await supervise(home, { ...stubborn, stopSignal: 'SIGKILL' }, () => undefined);
+test('a process that is stopped is not started again, and its record goes', async () => {
+  const supervised = await supervise(home, part('steady', 'setInterval(() => {}, 1000)'), () => undefined);
+  expect(readdirSync(home.run)).toContain('process-steady.json');
   const pid = supervised.pid() ?? 0;
   await supervised.stop();
   expect(() => process.kill(pid, 0)).toThrow('ESRCH');
-  expect(readdirSync(home.run)).not.toContain('process-stubborn.json');
+  expect(readdirSync(home.run)).not.toContain('process-steady.json');
 });
 
 describe('what an earlier run recorded', () => {

@@ -1,9 +1,10 @@
-import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../infra/config.ts';
 import { createReport } from '../../infra/stack/report.ts';
 import { startStack } from '../../infra/stack/stack.ts';
+import { removeAbandonedHomes } from './abandoned-homes.ts';
 import { buildWorkflowBundle } from './workflow-bundle.ts';
 
 /**
@@ -12,6 +13,7 @@ import { buildWorkflowBundle } from './workflow-bundle.ts';
  */
 export default async function setup(): Promise<void> {
   process.env['HOLDFAST_TEST_BUNDLE'] ??= await buildWorkflowBundle();
+  await removeAbandonedHomes();
   if (process.env['HOLDFAST_TEST_POSTGRES'] !== undefined && process.env['HOLDFAST_TEST_TEMPORAL'] !== undefined)
     return;
 
@@ -24,12 +26,25 @@ export default async function setup(): Promise<void> {
     temporal: { ...usual.temporal, namespace: 'holdfast' },
     postgres: { ...usual.postgres, database: 'holdfast' },
   };
+  const interrupt = new AbortController();
   const report = createReport((line) => process.stderr.write(`${line}\n`));
-  const stack = await startStack(config, report, { apps: false, signal: new AbortController().signal });
+  const starting = startStack(config, report, { apps: false, signal: interrupt.signal });
+  testServers.stop = async () => {
+    interrupt.abort();
+    await starting.then((stack) => stack.stop()).catch(() => undefined);
+    await rm(home, { recursive: true, force: true });
+  };
+  stopOnSignals();
+  const stack = await starting;
   process.env['HOLDFAST_TEST_POSTGRES'] = stack.database_url;
   process.env['HOLDFAST_TEST_TEMPORAL'] = stack.temporal_address;
-  testServers.stop = () => stack.stop();
-  await writeFile(join(home, 'README'), 'Servers of a Holdfast test run. May be removed when no test runs.\n');
+}
+
+/** The servers are in process groups of their own, so Ctrl-C does not reach them; and then jest runs no teardown. */
+function stopOnSignals(): void {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () => void testServers.stop?.().finally(() => process.exit(130)));
+  }
 }
 
 /** Handed to global-teardown.ts, which jest runs in the same process. */
