@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -88,12 +88,13 @@ async function initialise(home: Home, { bin }: PostgresPrograms, user: User | un
   const folder = home.path('pg');
   const data = join(folder, 'data');
   if (existsSync(join(data, 'PG_VERSION'))) return;
-  const partial = join(folder, 'data.partial');
+  // Of this process alone: an initdb that outlived its killed supervisor clears up its own folder, not ours.
+  const partial = join(folder, `data.partial-${process.pid}`);
   const passwordFile = join(folder, 'password.partial');
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await chmod(folder, 0o700);
-    await rm(partial, { recursive: true, force: true });
+    await removePartials(folder);
     await writeFile(passwordFile, await secret(home, 'postgres-password'), { mode: 0o600 });
     if (user !== undefined) {
       await chown(folder, user.uid, user.gid);
@@ -112,6 +113,14 @@ async function initialise(home: Home, { bin }: PostgresPrograms, user: User | un
     throw asStackError(full ? Object.assign(new Error(said), { code: 'ENOSPC' }) : error, 'making the database');
   } finally {
     await rm(passwordFile, { force: true });
+  }
+}
+
+/** One that is still being written to is tried again until its writer has noticed. */
+async function removePartials(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith('data.partial')) continue;
+    await rm(join(folder, name), { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 

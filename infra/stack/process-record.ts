@@ -18,9 +18,9 @@ const killAfterMs = 15_000;
 export function recordProcess(home: Home, part: string, pid: number, stop_signal: NodeJS.Signals): void {
   const identity = identityOf(pid);
   if (identity === null) return;
-  const path = recordPath(home, part);
-  writeFileSync(`${path}.partial`, JSON.stringify({ part, stop_signal, ...identity }), { mode: 0o600 });
-  renameSync(`${path}.partial`, path);
+  const partial = join(home.run, `.process-${part}.partial`);
+  writeFileSync(partial, JSON.stringify({ part, stop_signal, ...identity }), { mode: 0o600 });
+  renameSync(partial, recordPath(home, part));
 }
 
 export async function forgetProcess(home: Pick<Home, 'run'>, part: string): Promise<void> {

@@ -26,6 +26,12 @@ export function asStackError(error: unknown, doing: string): Error {
       'Set HOLDFAST_HOME to a folder that is yours.',
     );
   }
+  if (code === 'ENOENT') {
+    return new StackError(
+      `That folder cannot be made, while ${doing}${where}`,
+      'Set HOLDFAST_HOME to a folder that is yours.',
+    );
+  }
   if (code === 'ENOTDIR') {
     return new StackError(`There is a file in the way while ${doing}${where}`, 'Set HOLDFAST_HOME to a folder.');
   }

@@ -4,10 +4,8 @@ import { join } from 'node:path';
 import { stopLeftovers } from '../../infra/stack/process-record.ts';
 import { supervisorOf } from '../../infra/stack/supervisor-lock.ts';
 
-const settledMs = 60_000;
-
 /** What test runs that were killed left: their servers are stopped, their data folders removed. */
-export async function removeAbandonedHomes(folder = tmpdir()): Promise<void> {
+export async function removeAbandonedHomes(folder = tmpdir(), settledMs = 60_000): Promise<void> {
   const names = readdirSync(folder).filter((name) => /^holdfast-(test|stack|servers)-/.test(name));
   for (const path of names.map((name) => join(folder, name))) {
     const run = join(path, 'run');

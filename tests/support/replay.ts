@@ -25,6 +25,9 @@ export async function replayFinished(handle: WorkflowHandle, name: string): Prom
   await mkdir(join(historiesFolder, version), { recursive: true });
   const title = name.replace('the deploy state machine ', '');
   const file = `${title.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}.json`;
-  // On one line: it is read by the replayer, and searched by people.
-  await writeFile(join(historiesFolder, version, file), JSON.stringify(JSON.parse(historyToJSON(history))));
+  // On one line, and without the paths of this machine that stack traces have.
+  await writeFile(
+    join(historiesFolder, version, file),
+    JSON.stringify(JSON.parse(historyToJSON(history))).replaceAll(`${packageRoot}/`, './'),
+  );
 }
