@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDeployActivities, type DeployActivities } from '../../activities/deploy.ts';
@@ -14,6 +14,7 @@ import { serviceSpecSchema } from '../../domain/service.ts';
 import { createWebRepository } from '../../infra/demo/web-service.ts';
 import { packageRoot } from '../../infra/package-root.ts';
 import { freshDatabases, type TestDatabases } from '../support/servers.ts';
+import { removeTree } from '../support/remove-tree.ts';
 
 const service = 'web';
 let root: string;
@@ -62,7 +63,7 @@ afterAll(async () => {
   for (const { instance } of await processes.alive(service))
     await processes.stop(service, instance, { timeout_ms: 500 });
   await databases.drop();
-  await rm(root, { recursive: true, force: true });
+  removeTree(root);
 });
 
 const inActivity = <T>(work: () => Promise<T>): Promise<T> =>

@@ -1,5 +1,5 @@
 import getPort from 'get-port';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +11,7 @@ import { packageRoot } from '../../infra/package-root.ts';
 import { ensureFirstToken } from '../../infra/stack/first-token.ts';
 import type { Report } from '../../infra/stack/report.ts';
 import { startStack, type Stack } from '../../infra/stack/stack.ts';
+import { removeTree } from '../support/remove-tree.ts';
 
 const service = 'web';
 let home: string;
@@ -47,7 +48,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await stack.stop();
-  await rm(home, { recursive: true, force: true });
+  removeTree(home);
 }, 60_000);
 
 function alive(): Promise<readonly unknown[]> {

@@ -3,7 +3,7 @@ import getPort from 'get-port';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDeployStore, type StoredDeploy } from '../../adapters/postgres/deploys.ts';
@@ -16,6 +16,7 @@ import { createWebRepository } from '../../infra/demo/web-service.ts';
 import { packageRoot } from '../../infra/package-root.ts';
 import { ensureNamespace } from '../../adapters/temporal/namespace.ts';
 import { freshDatabases, servers } from './servers.ts';
+import { removeTree } from './remove-tree.ts';
 
 /** A real worker process, and a service that it deploys. Everything under names of its own. */
 export async function createDeployBench(spec: Partial<ServiceSpecInput> = {}) {
@@ -121,7 +122,7 @@ export async function createDeployBench(spec: Partial<ServiceSpecInput> = {}) {
       }
       await connection.close();
       await databases.drop();
-      await rm(home, { recursive: true, force: true });
+      removeTree(home);
     },
   };
   return bench;
