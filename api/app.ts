@@ -1,7 +1,11 @@
 import express, { type Express } from 'express';
+import type { Box } from '../adapters/box.ts';
+import type { ServiceLog } from '../adapters/logs/service-log.ts';
 import type { DeployStore } from '../adapters/postgres/deploys.ts';
 import type { EventStore } from '../adapters/postgres/events.ts';
 import type { IdempotencyStore } from '../adapters/postgres/idempotency.ts';
+import type { InstanceStore } from '../adapters/postgres/instances.ts';
+import type { OverrideStore } from '../adapters/postgres/overrides.ts';
 import type { ServiceStore } from '../adapters/postgres/services.ts';
 import type { TokenStore } from '../adapters/postgres/tokens.ts';
 import type { DeployRuns } from '../adapters/temporal/deploys.ts';
@@ -19,6 +23,11 @@ import { createRoutes } from './route.ts';
 import { deployRoutes, showDeploy } from './routes/deploy.ts';
 import { eventRoutes } from './routes/event.ts';
 import { healthRoutes } from './routes/health.ts';
+import { logRoutes } from './routes/log.ts';
+import { mcpRoutes } from './routes/mcp.ts';
+import { overrideRoutes } from './routes/override.ts';
+import { policyRoutes } from './routes/policy.ts';
+import { serviceHealthRoutes } from './routes/service-health.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { tokenRoutes } from './routes/token.ts';
 import type { Runs } from './runs.ts';
@@ -32,6 +41,10 @@ export interface AppDeps {
   readonly tokens: TokenStore;
   readonly idempotency: IdempotencyStore;
   readonly countOutcomes: MetricsDeps['countOutcomes'];
+  readonly overrides: OverrideStore;
+  readonly instances: InstanceStore;
+  readonly drivers: Box['drivers'];
+  readonly serviceLog: ServiceLog;
   readonly deployRuns: DeployRuns;
   readonly health: () => Promise<Health>;
   readonly runs: Runs;
@@ -69,16 +82,20 @@ export function createApp(deps: AppDeps): App {
 
 function actionRoutes(deps: AppDeps, metrics: ReturnType<typeof createMetrics>, streams: Streams) {
   const { tokens, idempotency, deployRuns, limits } = deps;
-  const { route, finish } = createRoutes({
+  const { route, finish, ...fronts } = createRoutes({
     authenticate: createAuthenticate(tokens, limitFailedLogins(limits?.failedLoginsPerMinute ?? 30)),
     limit: limitRequests(limits?.requestsPerMinute ?? 1_200),
     answerOnce: createAnswerOnce(idempotency),
     timeoutMs: 15_000,
   });
   healthRoutes(route, { health: deps.health, metrics });
-  serviceRoutes(route, { ...deps, stop: deployRuns.stop });
+  serviceRoutes(route, { ...deps, stop: deployRuns.stop, tellWatch: deployRuns.tellWatch });
+  serviceHealthRoutes(route, deps);
+  logRoutes(route, deps);
+  policyRoutes(route, deps);
   deployRoutes(route, { ...deps, start: deployRuns.start, streams });
+  overrideRoutes(route, { ...deps, override: deployRuns.override });
   eventRoutes(route, deps);
   tokenRoutes(route, deps);
-  return finish();
+  return [mcpRoutes({ ...deps, ...fronts }), finish()];
 }

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import type { Caller, TokenStore } from '../adapters/postgres/tokens.ts';
-import { allows, type Role } from '../domain/access.ts';
+import { allows, type Role } from '../domain/role.ts';
 import type { Limiter } from './limits.ts';
 import { ApiProblem } from './problem.ts';
 

@@ -4,31 +4,38 @@ import type postgres from 'postgres';
 import type { IdempotencyStore } from '../adapters/postgres/idempotency.ts';
 import type { Caller } from '../adapters/postgres/tokens.ts';
 import { ApiProblem } from './problem.ts';
-import type { Answer } from './route.ts';
+import type { Answer } from './perform.ts';
 
 interface Keyed {
   readonly caller: Caller;
   readonly bearer: string;
   readonly key: string;
-  readonly request: Request;
+  /** What the key stands for. */
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
   readonly requestId: string;
 }
 
 export type AnswerOnce = (keyed: Keyed, effect: (tx: postgres.ISql) => Promise<Answer>) => Promise<Answer>;
 
+/** What a key looks like. */
+export const keyForm = { pattern: /^[\x20-\x7e]{1,255}$/, message: '1 to 255 printable ASCII characters' };
+
 /** The header of a POST, checked; null without one. */
 export function idempotencyKey(request: Request): string | null {
   const key = request.get('idempotency-key');
   if (key === undefined || request.method !== 'POST') return null;
-  if (/^[\x20-\x7e]{1,255}$/.test(key)) return key;
-  const errors = [{ path: 'idempotency-key', message: '1 to 255 printable ASCII characters' }];
-  throw new ApiProblem('invalid_request', 'idempotency-key: 1 to 255 printable ASCII characters', { errors });
+  if (keyForm.pattern.test(key)) return key;
+  const errors = [{ path: 'idempotency-key', message: keyForm.message }];
+  throw new ApiProblem('invalid_request', `idempotency-key: ${keyForm.message}`, { errors });
 }
 
 /** Success and conflict are answers for ever; a refused or failed request may be sent again and is not recorded. */
 export function createAnswerOnce(store: IdempotencyStore): AnswerOnce {
-  return async ({ caller, bearer, key, request, requestId }, effect) => {
-    const keyed = { token_id: caller.id, key, request_sha256: fingerprint(request) };
+  return async (asked, effect) => {
+    const { caller, bearer, key, requestId } = asked;
+    const keyed = { token_id: caller.id, key, request_sha256: fingerprint(asked) };
     const recorded = await store.answer(keyed, async (tx) => {
       const answer = await effect(tx).catch((error: unknown) => conflictAnswer(error, requestId));
       return { status: answer.status, body: { sealed: seal(answer, bearer) } };
@@ -42,9 +49,10 @@ function conflictAnswer(error: unknown, requestId: string): Answer {
   throw error;
 }
 
-function fingerprint(request: Request): Buffer {
-  const body = JSON.stringify(request.body ?? null);
-  return createHash('sha256').update(`${request.method} ${request.path}\n${body}`).digest();
+function fingerprint({ method, path, body = null }: Keyed): Buffer {
+  return createHash('sha256')
+    .update(`${method} ${path}\n${JSON.stringify(body)}`)
+    .digest();
 }
 
 // An answer may hold a new token. It is stored so that only the caller's own token opens it: the database holds just that

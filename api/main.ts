@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
+import { createBox } from '../adapters/box.ts';
 import { connect, databaseUrl } from '../adapters/postgres/connect.ts';
+import { createInstanceStore } from '../adapters/postgres/instances.ts';
 import { connectTemporal } from '../adapters/temporal/connect.ts';
 import { readBuildInfo, readVersion } from '../infra/build-info.ts';
+import { boxPaths } from '../infra/box-paths.ts';
 import { ConfigError, loadConfig, type Config } from '../infra/config.ts';
 import { createApp } from './app.ts';
 import { createLogger } from './log.ts';
@@ -25,7 +28,9 @@ async function main(): Promise<void> {
 }
 
 /** Nothing is asked of a server here: it may be down now and come later. */
-function connectAll({ postgres, temporal: { address, namespace, uiUrl } }: Config) {
+function connectAll(config: Config) {
+  const { postgres, temporal: at } = config;
+  const { address, namespace, uiUrl } = at;
   if (postgres.url === null || address === null) {
     throw new ConfigError('DATABASE_URL and TEMPORAL_ADDRESS are needed here; `npm start` sets both.');
   }
@@ -34,8 +39,9 @@ function connectAll({ postgres, temporal: { address, namespace, uiUrl } }: Confi
   const keys = connect(url, { name: 'holdfast-api-keys', max: 4 });
   const temporal = connectTemporal({ address, namespace });
   const build = readBuildInfo();
+  const thisBox = createBox({ ...boxPaths(config), env: process.env, instances: createInstanceStore(sql) });
   return {
-    behind: { sql, keys, temporal, namespace, uiUrl, build, version: readVersion() },
+    behind: { sql, keys, temporal, namespace, uiUrl, build, version: readVersion(), thisBox },
     // Temporal's connection ends with the process: a retry that finds it closed throws where nobody can catch it.
     close: () => Promise.all([sql.end({ timeout: 1 }), keys.end({ timeout: 1 })]),
   };

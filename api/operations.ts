@@ -1,9 +1,13 @@
 import { z } from 'zod';
 import { newTokenSchema, tokenRequestSchema, tokenSchema } from '../domain/access.ts';
 import type { ActionName } from '../domain/action.ts';
+import { overrideRequestSchema, overrideSchema } from '../domain/deploy/override-schemas.ts';
+import { policySchema, policyTestQuery, policyTestSchema } from '../domain/deploy/policy-schemas.ts';
+import { serviceHealthSchema } from '../domain/deploy/probe.ts';
 import { deployRequestSchema, deploySchema } from '../domain/deploy/schemas.ts';
 import { eventSchema } from '../domain/event.ts';
 import { healthSchema } from '../domain/health.ts';
+import { logPageSchema, logQuery } from '../domain/log.ts';
 import { releaseSchema, serviceName, serviceSchema, serviceSpecSchema } from '../domain/service.ts';
 import { pageOf, runSchema } from '../domain/answer.ts';
 import { pageQuery } from './page.ts';
@@ -59,6 +63,28 @@ export const operations = {
     params: named,
     answers: { 204: { description: 'Not in safe mode' } },
   },
+  log_read: {
+    summary: 'The log of a service: its last lines, or from a cursor on',
+    params: named,
+    query: logQuery,
+    answers: { 200: { description: 'A piece of the log', schema: logPageSchema } },
+  },
+  service_health: {
+    summary: 'Ask the probes of a service now',
+    params: named,
+    answers: { 200: { description: 'What they found', schema: serviceHealthSchema } },
+  },
+  policy_show: {
+    summary: 'The policy of a service: what is rolled back, who must agree, when nothing is deployed',
+    params: named,
+    answers: { 200: { description: 'The policy', schema: policySchema } },
+  },
+  policy_test: {
+    summary: 'What would be decided for each failure class, context and target; nothing is done',
+    params: named,
+    query: policyTestQuery,
+    answers: { 200: { description: 'The decisions', schema: policyTestSchema } },
+  },
   release_list: {
     summary: 'Releases of a service, newest first',
     params: named,
@@ -82,9 +108,22 @@ export const operations = {
     answers: { 200: { description: 'The deploy', schema: deploySchema } },
     text: 'text/event-stream',
   },
+  deploy_override: {
+    summary: 'Say to a deploy that runs: allow, deny, choose another target, extend the window, abort',
+    params: z.object({ id: z.uuid() }),
+    body: overrideRequestSchema,
+    answers: { 200: { description: 'The override, accepted', schema: overrideSchema } },
+  },
   event_list: {
     summary: 'The audit, oldest first',
-    query: pageQuery.extend({ subject: z.string().min(1).max(200).optional().meta({ example: 'service/web' }) }),
+    query: pageQuery.extend({
+      subject: z
+        .string()
+        .min(1)
+        .max(200)
+        .optional()
+        .meta({ examples: ['service/web'] }),
+    }),
     answers: { 200: { description: 'A page', schema: pageOf(eventSchema, 'EventPage') } },
   },
   token_create: {

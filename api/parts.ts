@@ -1,8 +1,11 @@
+import type { Box } from '../adapters/box.ts';
 import type { Sql } from '../adapters/postgres/connect.ts';
 import { createDeployStore } from '../adapters/postgres/deploys.ts';
 import { createEventStore } from '../adapters/postgres/events.ts';
 import { createIdempotencyStore } from '../adapters/postgres/idempotency.ts';
+import { createInstanceStore } from '../adapters/postgres/instances.ts';
 import { countOutcomes } from '../adapters/postgres/outcomes.ts';
+import { createOverrideStore } from '../adapters/postgres/overrides.ts';
 import { createServiceStore } from '../adapters/postgres/services.ts';
 import { createTokenStore } from '../adapters/postgres/tokens.ts';
 import type { Temporal } from '../adapters/temporal/connect.ts';
@@ -22,17 +25,23 @@ export interface Behind {
   readonly uiUrl: string | null;
   readonly build: BuildInfo;
   readonly version: string;
+  /** What runs on this machine: only its services can be probed and their logs read here. */
+  readonly thisBox: Pick<Box, 'drivers' | 'log'>;
 }
 
 type Parts = Omit<AppDeps, 'log' | 'box' | 'host' | 'limits' | 'streaming'>;
 
 /** Everything that the application needs of what is behind it. */
 export function createParts(behind: Behind): Parts {
-  const { sql, keys, temporal, namespace, uiUrl, version } = behind;
+  const { sql, keys, temporal, namespace, uiUrl, version, thisBox } = behind;
   return {
     services: createServiceStore(sql),
     deploys: createDeployStore(sql),
     events: createEventStore(sql),
+    overrides: createOverrideStore(sql),
+    instances: createInstanceStore(sql),
+    drivers: thisBox.drivers,
+    serviceLog: thisBox.log,
     tokens: createTokenStore(sql),
     idempotency: createIdempotencyStore(keys),
     countOutcomes: () => countOutcomes(sql),
@@ -50,5 +59,8 @@ function bounded({ client }: Temporal): DeployRuns {
   return {
     start: (input) => client.withDeadline(soon(), () => runs.start(input)),
     stop: (input) => client.withDeadline(soon(), () => runs.stop(input)),
+    override: (run, message) => client.withDeadline(soon(), () => runs.override(run, message)),
+    wakeWatch: (input) => client.withDeadline(soon(), () => runs.wakeWatch(input)),
+    tellWatch: (service) => client.withDeadline(soon(), () => runs.tellWatch(service)),
   };
 }

@@ -3,7 +3,7 @@ import { problemOf } from './failure.ts';
 import { localsOf } from './locals.ts';
 import type { Logger } from './log.ts';
 import { ApiProblem } from './problem.ts';
-import type { Answer } from './route.ts';
+import type { Answer } from './perform.ts';
 
 export function sendAnswer(response: Response, { status, body, location }: Answer): void {
   response.status(status);

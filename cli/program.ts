@@ -6,6 +6,8 @@ import { completionCommand } from './commands/completion.ts';
 import { deployCommands } from './commands/deploy.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { eventCommands } from './commands/event.ts';
+import { mcpCommand } from './commands/mcp.ts';
+import { policyCommands } from './commands/policy.ts';
 import { releaseCommands } from './commands/release.ts';
 import { serviceCommands } from './commands/service.ts';
 import { statusCommand } from './commands/status.ts';
@@ -22,7 +24,7 @@ export function createProgram(): Command {
     .exitOverride();
   for (const add of [
     ...[upCommand, statusCommand, doctorCommand, serviceCommands, releaseCommands],
-    ...[deployCommands, eventCommands, tokenCommands, completionCommand],
+    ...[deployCommands, policyCommands, eventCommands, tokenCommands, mcpCommand, completionCommand],
   ]) {
     add(program);
   }

@@ -1,4 +1,4 @@
-import type { Role } from './access.ts';
+import type { Role } from './role.ts';
 
 /** One thing a person or program can ask for. The name is the OpenAPI operationId, the MCP tool and the button. */
 export interface Action {
@@ -13,7 +13,7 @@ export interface Action {
 export const actions = {
   health_show: { method: 'get', path: '/health', role: null, command: 'status' },
   metrics_show: { method: 'get', path: '/metrics', role: 'viewer', command: null },
-  service_register: { method: 'put', path: '/v1/services/{name}', role: 'operator', command: 'service register' },
+  service_register: { method: 'put', path: '/v1/services/{name}', role: 'admin', command: 'service register' },
   service_list: { method: 'get', path: '/v1/services', role: 'viewer', command: 'service list' },
   service_show: { method: 'get', path: '/v1/services/{name}', role: 'viewer', command: 'service show' },
   service_stop: { method: 'post', path: '/v1/services/{name}/stop', role: 'operator', command: 'service stop' },
@@ -23,10 +23,20 @@ export const actions = {
     role: 'operator',
     command: 'service clear-safe-mode',
   },
+  service_health: { method: 'get', path: '/v1/services/{name}/health', role: 'viewer', command: 'service health' },
+  log_read: { method: 'get', path: '/v1/services/{name}/logs', role: 'viewer', command: 'service logs' },
+  policy_show: { method: 'get', path: '/v1/services/{name}/policy', role: 'viewer', command: 'policy show' },
+  policy_test: { method: 'get', path: '/v1/services/{name}/policy/test', role: 'viewer', command: 'policy test' },
   release_list: { method: 'get', path: '/v1/services/{name}/releases', role: 'viewer', command: 'release list' },
   deploy_start: { method: 'post', path: '/v1/services/{name}/deploys', role: 'operator', command: 'deploy' },
   deploy_list: { method: 'get', path: '/v1/services/{name}/deploys', role: 'viewer', command: 'deploys list' },
   deploy_show: { method: 'get', path: '/v1/deploys/{id}', role: 'viewer', command: 'deploys show' },
+  deploy_override: {
+    method: 'post',
+    path: '/v1/deploys/{id}/override',
+    role: 'operator',
+    command: 'deploys override',
+  },
   event_list: { method: 'get', path: '/v1/events', role: 'viewer', command: 'event list' },
   token_create: { method: 'post', path: '/v1/tokens', role: 'admin', command: 'token create' },
   token_list: { method: 'get', path: '/v1/tokens', role: 'admin', command: 'token list' },

@@ -6,9 +6,9 @@ export const eventSchema = z
   .object({
     id: z.number().int(),
     at: z.iso.datetime(),
-    type: z.string().meta({ example: 'deploy.started' }),
+    type: z.string().meta({ examples: ['deploy.started'] }),
     phase: z.enum(eventPhases).nullable(),
-    subject: z.string().meta({ example: 'service/web' }),
+    subject: z.string().meta({ examples: ['service/web'] }),
     actor: z.string(),
     deploy_id: z.string().nullable(),
     data: z.record(z.string(), z.unknown()),

@@ -10,7 +10,8 @@ export type FailureType =
   | 'RunSpecInvalid'
   | 'LockLost'
   | 'DesiredStateChanged'
-  | 'CommandNotFound';
+  | 'CommandNotFound'
+  | 'CommandFailed';
 
 /** A permanent failure in adapters and activities: carries its type to where Temporal's own error is made. */
 export class PermanentFailure extends Error {

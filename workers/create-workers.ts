@@ -1,6 +1,4 @@
 import { Worker, type NativeConnection, type WorkflowBundleOption } from '@temporalio/worker';
-import type { DeployActivities } from '../activities/deploy.ts';
-import type { OperationsActivities } from '../activities/operations.ts';
 import { boxTaskQueue, mainTaskQueue } from '../domain/deploy/run.ts';
 import { permanentFailures } from './interceptors.ts';
 
@@ -9,8 +7,7 @@ export interface WorkerOptions {
   readonly namespace: string;
   readonly box: string;
   readonly workflowBundle: WorkflowBundleOption;
-  readonly operations: OperationsActivities;
-  readonly deploy: DeployActivities;
+  readonly activities: { readonly main: object; readonly box: object };
   readonly buildId: string;
 }
 
@@ -28,7 +25,7 @@ export async function createWorkers(options: WorkerOptions): Promise<readonly [W
       workflowBundle: options.workflowBundle,
       // Tasks kept warm for a worker that has died go to the next one after this long.
       stickyQueueScheduleToStartTimeout: '2 seconds',
-      activities: options.operations,
+      activities: options.activities.main,
       interceptors,
       shutdownGraceTime: '5 seconds',
     }),
@@ -37,7 +34,7 @@ export async function createWorkers(options: WorkerOptions): Promise<readonly [W
       namespace,
       identity,
       taskQueue: boxTaskQueue(options.box),
-      activities: options.deploy,
+      activities: options.activities.box,
       interceptors,
       shutdownGraceTime: '5 seconds',
     }),

@@ -1,19 +1,24 @@
 import { NativeConnection, Runtime } from '@temporalio/worker';
+import getPort from 'get-port';
 import { join } from 'node:path';
 import { createDeployActivities } from '../activities/deploy.ts';
 import { createOperationsActivities } from '../activities/operations.ts';
+import { createOverrideActivities } from '../activities/overrides.ts';
+import { createStandActivities, createWatchActivities } from '../activities/watch.ts';
+import { createBox } from '../adapters/box.ts';
 import { freeBytes } from '../adapters/files/disk.ts';
-import { createReleaseFolders } from '../adapters/files/releases.ts';
-import { createGitSource } from '../adapters/git/source.ts';
 import { connect, databaseUrl } from '../adapters/postgres/connect.ts';
 import { createDeployStore } from '../adapters/postgres/deploys.ts';
 import { createEventStore } from '../adapters/postgres/events.ts';
+import { createInstanceStore } from '../adapters/postgres/instances.ts';
 import { createLockStore } from '../adapters/postgres/locks.ts';
-import { createServiceStore } from '../adapters/postgres/services.ts';
-import { createProbe } from '../adapters/probe/probe.ts';
-import { createProcessDriver } from '../adapters/process/driver.ts';
+import { createOverrideStore } from '../adapters/postgres/overrides.ts';
+import { createServiceStore, type ServiceStore } from '../adapters/postgres/services.ts';
+import { probeDependency, sample } from '../adapters/probe/sampler.ts';
 import { connectTemporal } from '../adapters/temporal/connect.ts';
+import { createDeployRuns, type DeployRuns } from '../adapters/temporal/deploys.ts';
 import { createRunStatus } from '../adapters/temporal/run-status.ts';
+import { boxPaths } from '../infra/box-paths.ts';
 import { readBuildInfo } from '../infra/build-info.ts';
 import { loadConfig } from '../infra/config.ts';
 import { packageRoot } from '../infra/package-root.ts';
@@ -30,29 +35,15 @@ async function main(): Promise<void> {
 
   const sql = connect(databaseUrl(url, `${database}_ops`), { name: 'holdfast-worker', max: 5 });
   const temporal = connectTemporal({ address, namespace });
-  const root = join(config.home, 'services');
-  const services = createServiceStore(sql);
-  const locks = createLockStore(sql);
-  const env = process.env;
-  const keeperPath = join(packageRoot, 'dist/adapters/process/keeper.js');
-  const processes = createProcessDriver({ root, keeperPath, env });
-
-  const operations = createOperationsActivities({
-    services,
+  const runs = createDeployRuns(temporal.client);
+  const stores = {
+    services: createServiceStore(sql),
     deploys: createDeployStore(sql),
-    events: createEventStore(sql),
-    locks,
-    isClosed: createRunStatus(temporal.client),
-  });
-  const deploy = createDeployActivities({
-    services,
-    locks,
-    git: createGitSource({ root, env }),
-    folders: createReleaseFolders({ root, env }),
-    processes,
-    sample: createProbe(processes, env),
-    freeBytes: () => freeBytes(config.home),
-  });
+    instances: createInstanceStore(sql),
+    locks: createLockStore(sql),
+  };
+  const box = createBox({ ...boxPaths(config), env: process.env, instances: stores.instances });
+  const looks = { ...box, ...{ sample, probeDependency } };
 
   const connection = await NativeConnection.connect({ address });
   const workers = await createWorkers({
@@ -60,16 +51,47 @@ async function main(): Promise<void> {
     namespace,
     box: config.box,
     workflowBundle: { codePath: join(packageRoot, 'dist/workflow-bundle.js') },
-    operations,
-    deploy,
+    activities: {
+      main: {
+        ...createOperationsActivities({
+          ...{ ...stores, runs, events: createEventStore(sql), isClosed: createRunStatus(temporal.client) },
+        }),
+        ...createOverrideActivities(createOverrideStore(sql)),
+        ...createWatchActivities({ ...stores, runs }),
+      },
+      box: {
+        ...createDeployActivities({
+          ...{ ...stores, ...looks },
+          freePort: () => getPort({ host: '127.0.0.1' }),
+          freeBytes: () => freeBytes(config.home),
+          // Backups come with a pipeline of their own; until then the guard says that none is known.
+          recoveryPointAt: () => Promise.resolve(null),
+        }),
+        ...createStandActivities({ ...stores, ...looks }),
+      },
+    },
     buildId: readBuildInfo().build_sha,
   });
   try {
+    await wakeWatches(stores.services, runs, config.box);
     // One that fails takes the other down: half a worker would take work that it cannot finish.
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
     await temporal.close();
     await sql.end();
+  }
+}
+
+/** Rows say what should run; a watch that Temporal lost, or that never began, begins here. */
+async function wakeWatches(services: ServiceStore, runs: DeployRuns, box: string): Promise<void> {
+  for (let after = ''; ;) {
+    const page = await services.list({ after, limit: 200 });
+    for (const { name, desired, spec } of page) {
+      if (desired.state === 'running' && spec.box === box) await runs.wakeWatch({ service: name, box });
+    }
+    const last = page.at(-1);
+    if (last === undefined) return;
+    after = last.name;
   }
 }
 

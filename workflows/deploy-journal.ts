@@ -22,11 +22,12 @@ export function createJournal({ deploy_id, service, actor, request }: DeployInpu
   let phase: Phase = 'requested';
   let result = emptyResult(request, 'self_hosted');
   const lines: string[] = [];
+  const held: NewEvidence[] = [];
   setHandler(deployState, () => ({ phase, result }));
 
   function show(progress?: string): void {
     const now = progress === undefined ? phase : `${phase}: ${progress}`;
-    setCurrentDetails([`**${service}**: ${now}`, '', ...lines].join('\n'));
+    setCurrentDetails([`**${service}**: ${now}`, '', ...lines, '', howToOverride(deploy_id)].join('\n'));
   }
 
   async function write(evidence: readonly NewEvidence[], event?: { type: string; phase?: EventPhase; data: object }) {
@@ -48,10 +49,27 @@ export function createJournal({ deploy_id, service, actor, request }: DeployInpu
     await operations.record({ deploy_id, phase, result, evidence, events });
   }
 
+  /** Several checks are one write. */
+  function hold(check: string, ok: boolean, reason: string, detail: object = {}): void {
+    lines.push(`- ${ok ? '✓' : '✗'} ${check}: ${reason}`);
+    held.push({ check, phase, ok, reason, detail: { ...detail } });
+  }
+
+  async function flush(): Promise<void> {
+    await write(held.splice(0));
+  }
+
   return {
     get result(): DeployResult {
       return result;
     },
+
+    /** What an override is judged on. */
+    now: () => ({
+      phase,
+      deployed_release_id: result.deployed_release_id ?? result.requested_release_id,
+      decided: result.rollback_policy_status !== 'not_evaluated',
+    }),
 
     begin(opened: DeployResult): void {
       result = opened;
@@ -73,9 +91,12 @@ export function createJournal({ deploy_id, service, actor, request }: DeployInpu
     show,
 
     async check(check: string, ok: boolean, reason: string, detail: object = {}): Promise<void> {
-      lines.push(`- ${ok ? '✓' : '✗'} ${check}: ${reason}`);
-      await write([{ check, phase, ok, reason, detail: { ...detail } }]);
+      hold(check, ok, reason, detail);
+      await flush();
     },
+
+    hold,
+    flush,
 
     /** Row D13: what an operator is told went wrong, with everything a denial was decided on. */
     async error(part: EventPhase, reason: string): Promise<void> {
@@ -97,4 +118,12 @@ export function createJournal({ deploy_id, service, actor, request }: DeployInpu
       });
     },
   };
+}
+
+/** Temporal's UI is a screen of the product: it says what can be done from there. */
+function howToOverride(deploy_id: string): string {
+  return [
+    `_Override:_ \`holdfast deploys override ${deploy_id} <allow|deny|choose_target|extend_window|abort> --reason …\`, or here:`,
+    'signal `override` with `{"action": "deny", "reason": "…", "expires_at": "<ISO time>", "actor": "<you>"}`.',
+  ].join(' ');
 }

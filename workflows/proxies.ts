@@ -1,15 +1,22 @@
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { DeployActivities } from '../activities/deploy.ts';
 import type { OperationsActivities } from '../activities/operations.ts';
+import type { OverrideActivities } from '../activities/overrides.ts';
+import type { StandActivities, WatchActivities } from '../activities/watch.ts';
 import { boxTaskQueue } from '../domain/deploy/run.ts';
 
-/** Rows of the operations database: short, and worth waiting for while Postgres is away. */
-export const operations = proxyActivities<OperationsActivities>({
-  startToCloseTimeout: '20 seconds',
+const rows = {
+  // Long for a row, short for somebody who waits for a worker that was killed in the middle of writing it.
+  startToCloseTimeout: '10 seconds',
   scheduleToCloseTimeout: '24 hours',
   // Nothing is decided or undone because a database is being restarted; tried often, so that work resumes at once.
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 1.5, maximumInterval: '5 seconds' },
-});
+} as const;
+
+/** Rows of the operations database: short, and worth waiting for while Postgres is away. */
+export const operations = proxyActivities<OperationsActivities>(rows);
+export const overrideRows = proxyActivities<OverrideActivities>(rows);
+export const watchRows = proxyActivities<WatchActivities>(rows);
 
 /** Waiting for another pipeline's lock is a retry that an operator can see in Temporal's UI. */
 export const locks = proxyActivities<Pick<OperationsActivities, 'takeLocks'>>({
@@ -19,12 +26,20 @@ export const locks = proxyActivities<Pick<OperationsActivities, 'takeLocks'>>({
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 1.5, maximumInterval: '2 seconds' },
 });
 
-/** Side effects on one box that end within seconds; the heartbeat notices a worker that died. */
+/** A watch does not queue up behind whoever changes the service: it looks again afterwards. */
+export const locksIfFree = proxyActivities<Pick<OperationsActivities, 'takeLocks'>>({
+  startToCloseTimeout: '20 seconds',
+  scheduleToCloseTimeout: '1 minute',
+  // Somebody who holds it changes the service, and what was seen is out of date when they are done.
+  retry: { maximumAttempts: 2 },
+});
+
+/** Side effects on one box that end within minutes; the heartbeat notices a worker that died. */
 export function onBox(box: string) {
   return proxyActivities<Omit<DeployActivities, 'buildRelease' | 'resolveRelease'>>({
     taskQueue: boxTaskQueue(box),
-    startToCloseTimeout: '15 minutes',
-    scheduleToCloseTimeout: '1 hour',
+    startToCloseTimeout: '75 minutes',
+    scheduleToCloseTimeout: '3 hours',
     heartbeatTimeout: '5 seconds',
     // What is cancelled is over before anything is put back: no start may happen after the stop.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -43,5 +58,17 @@ export function buildingOn(box: string) {
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     // A build step that failed is permanent; what is tried again is a network that was away.
     retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 5 },
+  });
+}
+
+/** The look that goes on for half a day at a time; a worker that comes back takes it up again at once. */
+export function standingOn(box: string) {
+  return proxyActivities<StandActivities>({
+    taskQueue: boxTaskQueue(box),
+    startToCloseTimeout: '13 hours',
+    // No bound in all: a box that is switched off for a week is looked after again when it is back.
+    heartbeatTimeout: '10 seconds',
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '15 seconds' },
   });
 }

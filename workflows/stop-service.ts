@@ -10,13 +10,15 @@ export async function stopService({ service, box, actor }: StopInput): Promise<{
   try {
     const [lock] = await locks.takeLocks([{ resource: `service/${service}`, mode: 'exclusive' }], run);
     if (lock === undefined) throw ApplicationFailure.nonRetryable('No lock was given');
-    const { desired } = await operations.serviceFacts(service);
+    const { desired } = await operations.serviceFacts(service, null);
     await operations.setDesired(service, desired.epoch, {
       release_id: desired.release_id,
       state: 'stopped',
       instance: null,
     });
-    const stopped = await onBox(box).stopOthers({ service, lock_token: lock.token, keep: null });
+    const right = { service, lock_token: lock.token };
+    const stopped = await onBox(box).stopOthers({ ...right, keep: [] });
+    await onBox(box).removeSwitch({ ...right, instance: desired.instance });
     upsertSearchAttributes([{ key: phaseKey, value: 'closed' }]);
     await operations.appendEvent({
       type: 'service.stopped',
@@ -27,6 +29,9 @@ export async function stopService({ service, box, actor }: StopInput): Promise<{
     });
     return { stopped };
   } finally {
-    await CancellationScope.nonCancellable(() => operations.releaseLocks(run));
+    await CancellationScope.nonCancellable(async () => {
+      await operations.releaseLocks(run);
+      await operations.wakeWatch(service);
+    });
   }
 }

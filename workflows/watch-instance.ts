@@ -1,5 +1,5 @@
-import type { DeployInput } from '../domain/deploy/run.ts';
-import { judge, nothingSeen, observe, type WatchRules } from '../domain/deploy/watch.ts';
+import type { Placed } from '../activities/deploy.ts';
+import { judge, nothingSeen, type Verdict, type WatchRules, type WatchState } from '../domain/deploy/watch.ts';
 import type { FailureClass } from '../domain/deploy/words.ts';
 import { onBox } from './proxies.ts';
 
@@ -7,32 +7,44 @@ export type WatchEnd = {
   /** Figures for the evidence. */
   readonly seen: Readonly<Record<string, unknown>>;
   readonly reason: string;
-} & ({ readonly good: true } | { readonly good: false; readonly failure_class: FailureClass });
+} & (
+  { readonly good: true } | { readonly good: false; readonly failure_class: FailureClass; readonly running: boolean }
+);
 
-/** Samples come in slices of this long: few enough events, and little to look at again when a worker dies. */
-const sliceMs = 4_000;
+export interface LookFor {
+  /** `traffic`: as the world sees it. */
+  readonly via: 'instance' | 'traffic';
+  /** It was seen well before: what goes wrong now did not stay, rather than never come up. */
+  readonly cameUp: boolean;
+}
 
-/** Row D6: looks at an instance until the rules of domain/deploy/watch.ts have a verdict. */
+/** Looks come in slices of this long: few enough events, and an override is heard in between. */
+const sliceMs = 15_000;
+
+/** Row D6: looks at an instance until the rules of domain/deploy/watch.ts have a verdict. `rules` may change meanwhile. */
 export async function watchInstance(
-  { service, box }: DeployInput,
-  instance: string,
-  expectedBuildSha: string,
-  rules: WatchRules,
+  box: string,
+  { instance, expected_build_sha }: Pick<Placed, 'instance' | 'expected_build_sha'>,
+  { via, cameUp }: LookFor,
+  rules: () => WatchRules,
   show: (progress: string) => void,
 ): Promise<WatchEnd> {
-  const slice = Math.max(1, Math.ceil(Math.min(sliceMs, rules.stable_ms) / rules.period_ms));
-  let state = nothingSeen;
+  let state: WatchState = cameUp ? { ...nothingSeen, up_since_ms: 0 } : nothingSeen;
   for (;;) {
-    for (const sample of await onBox(box).observeInstance(service, instance, slice)) {
-      state = observe(state, sample, rules);
-      const verdict = judge(state, rules, expectedBuildSha);
-      if (verdict.verdict === 'undecided') continue;
-      const { samples, watched_ms, good_ms, flaps, last } = state;
-      const seen = { samples, watched_ms, good_ms, flaps, last };
-      return verdict.verdict === 'good'
-        ? { good: true, reason: verdict.reason, seen }
-        : { good: false, failure_class: verdict.failure_class, reason: verdict.reason, seen };
-    }
-    show(`good for ${state.good_ms} of ${rules.stable_ms} ms; last: ${state.last?.reason ?? 'nothing seen'}`);
+    const order = { instance, via, rules: rules(), expected_build_sha, slice_ms: sliceMs };
+    state = await onBox(box).observeInstance({ ...order, state });
+    const verdict = judge(state, rules(), expected_build_sha);
+    if (verdict.verdict !== 'unknown') return ended(verdict, state);
+    const { watched_ms, up_since_ms, last } = state;
+    show(`watched for ${watched_ms} ms, up since ${up_since_ms ?? 'never'}; last: ${last?.reason ?? 'nothing seen'}`);
   }
+}
+
+function ended(verdict: Exclude<Verdict, { verdict: 'unknown' }>, state: WatchState): WatchEnd {
+  const { samples, watched_ms, flaps, last, recent_bad_ms } = state;
+  const { reason } = verdict;
+  const seen = { verdict: verdict.verdict, samples, watched_ms, flaps, recent_bad: recent_bad_ms.length, last };
+  return verdict.verdict === 'good'
+    ? { good: true, reason, seen }
+    : { good: false, failure_class: verdict.failure_class, reason, seen, running: last?.running ?? false };
 }

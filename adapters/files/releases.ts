@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { releaseId } from '../../domain/deploy/schemas.ts';
 import { PermanentFailure } from '../../domain/failures.ts';
 import { inheritedEnv, type Environment } from '../process/inherited-env.ts';
 import { endLabelled } from '../process/run-command.ts';
@@ -37,8 +36,8 @@ export function createReleaseFolders({ root, env }: { readonly root: string; rea
   const releases = (service: string) => join(serviceFolder(root, service), 'releases');
 
   function folderOf(service: string, release_id: string): string {
-    if (!releaseId.safeParse(release_id).success)
-      throw new Error(`Not the id of a release: ${JSON.stringify(release_id)}`);
+    // Of releases that are folders the id is a commit; anything else could lead out of the folder of all of them.
+    if (!/^[0-9a-f]{40}$/.test(release_id)) throw new Error(`Not the id of a release: ${JSON.stringify(release_id)}`);
     return join(releases(service), release_id);
   }
 
@@ -80,11 +79,15 @@ export function createReleaseFolders({ root, env }: { readonly root: string; rea
     await endLabelled({ HOLDFAST_BUILD: releases(service) });
   }
 
-  /** Hashes everything again: a missing or altered file is found here, not by the service that needs it. */
+  /**
+   * Hashes everything again: a missing or altered file is found here, not by the service that needs it. `pinned`: the
+   * digest that it had when it was proved; what was built anew since then may be something else.
+   */
   async function verify(
     service: string,
     release_id: string,
     signal?: AbortSignal,
+    pinned?: string,
   ): Promise<'ok' | 'missing' | 'changed'> {
     const folder = folderOf(service, release_id);
     if (!(await exists(folder))) return 'missing';
@@ -92,7 +95,7 @@ export function createReleaseFolders({ root, env }: { readonly root: string; rea
     if (marker?.release_id !== release_id) return 'changed';
     const digest = await folderDigest(folder, signal).catch(() => null);
     signal?.throwIfAborted();
-    return digest === marker.digest ? 'ok' : 'changed';
+    return digest === marker.digest && digest === (pinned ?? digest) ? 'ok' : 'changed';
   }
 
   /** Renamed first, so that a release half removed is never taken for one that is there. */

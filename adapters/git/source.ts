@@ -92,6 +92,13 @@ export function createGitSource({ root, env }: { readonly root: string; readonly
     throw unknown;
   }
 
+  /** The first parent of a commit of the mirror; null: it is the first of all. */
+  async function parentOf(service: string, commit: string): Promise<string | null> {
+    if (!/^[0-9a-f]{40}$/.test(commit)) throw new PermanentFailure('RefUnknown', `Not a full commit id: ${commit}`);
+    const parent = await git(mirrorOf(service), ['rev-parse', '--verify', '--quiet', `${commit}^1^{commit}`]);
+    return parent.exit_code === 0 ? parent.stdout.trim() : null;
+  }
+
   async function describe(mirror: string, commit: string, branch: string | null): Promise<ResolvedRef> {
     const date = await must(mirror, ['log', '-1', '--format=%cI', commit]);
     return { commit, branch, committed_at: new Date(date.trim()).toISOString() };
@@ -132,7 +139,7 @@ export function createGitSource({ root, env }: { readonly root: string; readonly
     return stdout;
   }
 
-  return { fetch, resolve, export: exportCommit };
+  return { fetch, resolve, parentOf, export: exportCommit };
 }
 
 export type GitSource = ReturnType<typeof createGitSource>;

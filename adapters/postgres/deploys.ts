@@ -1,7 +1,10 @@
 import type { DeployInput, NewEvidence } from '../../domain/deploy/run.ts';
 import type { DeployResult } from '../../domain/deploy/schemas.ts';
 import type { DeployKind, Phase } from '../../domain/deploy/words.ts';
+import type { ServiceSpec } from '../../domain/service.ts';
 import type { Sql } from './connect.ts';
+import { createOverrideStore, type StoredOverride } from './overrides.ts';
+import { readSpec } from './services.ts';
 
 export interface StoredEvidence extends Required<NewEvidence> {
   readonly at: Date;
@@ -19,9 +22,11 @@ export interface StoredDeploy {
   readonly requested_at: Date;
   readonly closed_at: Date | null;
   readonly evidence: readonly StoredEvidence[];
+  /** What people said to the run, oldest first. */
+  readonly overrides: readonly StoredOverride[];
 }
 
-type DeployRow = Omit<StoredDeploy, 'evidence'>;
+type DeployRow = Omit<StoredDeploy, 'evidence' | 'overrides'>;
 
 export type DeployStore = ReturnType<typeof createDeployStore>;
 
@@ -33,12 +38,20 @@ export function createDeployStore(sql: Sql) {
       input: DeployInput,
       run: { workflow_id: string; run_id: string | null },
       result: DeployResult,
+      spec: ServiceSpec,
     ): Promise<void> {
       await sql`
-        insert into deploys (id, service, kind, actor, request, result, workflow_id, run_id)
+        insert into deploys (id, service, kind, actor, request, result, workflow_id, run_id, spec)
         values (${input.deploy_id}, ${input.service}, ${input.request.kind}, ${input.actor},
-          ${sql.json(input.request)}, ${sql.json(result)}, ${run.workflow_id}, ${run.run_id})
-        on conflict (id) do update set run_id = coalesce(excluded.run_id, deploys.run_id)`;
+          ${sql.json(input.request)}, ${sql.json(result)}, ${run.workflow_id}, ${run.run_id}, ${sql.json(spec)})
+        on conflict (id) do update set run_id = coalesce(excluded.run_id, deploys.run_id),
+          spec = coalesce(deploys.spec, excluded.spec)`;
+    },
+
+    /** The specification that this deploy works with, whatever is registered meanwhile. It may hold secrets. */
+    async specOf(id: string): Promise<(ServiceSpec & { readonly box: string }) | null> {
+      const [row] = await sql<{ spec: unknown }[]>`select spec from deploys where id = ${id}`;
+      return row?.spec == null ? null : readSpec(row.spec);
     },
 
     async update(id: string, phase: Phase, result: DeployResult): Promise<void> {
@@ -61,10 +74,10 @@ export function createDeployStore(sql: Sql) {
       if (row === undefined) return null;
       const evidence = await sql<StoredEvidence[]>`
         select "check", phase, ok, reason, detail, at from evidence where deploy_id = ${id} order by id`;
-      return { ...row, evidence };
+      return { ...row, evidence, overrides: await createOverrideStore(sql).list(id) };
     },
 
-    /** Newest first, without evidence. `before`: the id of the last one of the page before. */
+    /** Newest first, without evidence and overrides. `before`: the id of the last one of the page before. */
     list: ({ service, before, limit }: { service: string; before?: string; limit: number }): Promise<StoredDeploy[]> =>
       sql<DeployRow[]>`
         select ${columns(sql)} from deploys where service = ${service}
@@ -74,7 +87,7 @@ export function createDeployStore(sql: Sql) {
             : sql`and (requested_at, id) < (select requested_at, id from deploys where id = ${before})`
         }
         order by requested_at desc, id desc limit ${limit}`.then((rows) =>
-        rows.map((row) => ({ ...row, evidence: [] })),
+        rows.map((row) => ({ ...row, evidence: [], overrides: [] })),
       ),
   };
 }

@@ -1,5 +1,5 @@
 import type { EventPhase } from '../../domain/deploy/words.ts';
-import type { Sql } from './connect.ts';
+import type postgres from 'postgres';
 
 export interface NewEvent {
   readonly type: string;
@@ -26,7 +26,7 @@ export interface StoredEvent {
 export type EventStore = ReturnType<typeof createEventStore>;
 
 /** The append-only audit (row D13). */
-export function createEventStore(sql: Sql) {
+export function createEventStore(sql: postgres.ISql) {
   return {
     async append(event: NewEvent): Promise<void> {
       await sql`

@@ -1,5 +1,7 @@
-import type { ServiceSpec } from '../../domain/service.ts';
+import type { SchemaFacts } from '../../domain/deploy/instance.ts';
 import type { RegistryRelease } from '../../domain/deploy/metadata.ts';
+import type { Outcome } from '../../domain/deploy/words.ts';
+import { serviceSpecSchema, type ServiceSpec } from '../../domain/service.ts';
 import type { Sql } from './connect.ts';
 
 export interface StoredService {
@@ -19,8 +21,27 @@ export interface StoredService {
 export interface StoredRelease extends RegistryRelease {
   readonly digest: string;
   readonly config_hash: string;
+  readonly branch: string | null;
+  readonly committed_at: Date | null;
   readonly built_at: Date;
   readonly promoted_at: Date | null;
+  /** Since when it counts as soaked: promoted, and good for soak_ms after that. */
+  readonly soaked_at: Date | null;
+  /** The last deploy of it, who asked for that, and what came of it. */
+  readonly last_deploy_id: string | null;
+  readonly deployed_by: string | null;
+  readonly deployed_at: Date | null;
+  readonly outcome: Outcome | null;
+}
+
+/** What a build knows of the release it made. */
+export interface BuiltBits extends SchemaFacts {
+  readonly release_id: string;
+  readonly digest: string;
+  readonly config_hash: string;
+  readonly branch: string | null;
+  /** ISO time. */
+  readonly committed_at: string | null;
 }
 
 export interface Desired {
@@ -89,25 +110,56 @@ export function createServiceStore(sql: Sql) {
 
     /** Newest first: by promotion, then by build. */
     releases: (name: string): Promise<StoredRelease[]> => sql<StoredRelease[]>`
-      select release_id, standing, digest, config_hash, built_at, promoted_at from releases
-      where service = ${name} order by promoted_at desc nulls last, built_at desc`,
+      select release_id, standing, digest, config_hash, branch, committed_at, schema_version, schema_reads_to, built_at,
+        promoted_at, soaked_at, last_deploy_id, deployed_by, deployed_at, outcome
+      from releases where service = ${name} order by promoted_at desc nulls last, built_at desc`,
+
+    /** The specification that a release was proved with; null when it never was. It may hold secrets. */
+    async promotedSpec(name: string, releaseId: string): Promise<(ServiceSpec & { readonly box: string }) | null> {
+      const [row] = await sql<{ promoted_spec: unknown }[]>`
+        select promoted_spec from releases where service = ${name} and release_id = ${releaseId}`;
+      return row?.promoted_spec == null ? null : readSpec(row.promoted_spec);
+    },
 
     /** A release that is built again keeps what is known of it. */
-    async recordBuilt(
-      name: string,
-      release: Pick<StoredRelease, 'release_id' | 'digest' | 'config_hash'>,
-    ): Promise<void> {
+    async recordBuilt(name: string, built: BuiltBits): Promise<void> {
       await sql`
-        insert into releases (service, release_id, digest, config_hash)
-        values (${name}, ${release.release_id}, ${release.digest}, ${release.config_hash})
+        insert into releases ${sql({ service: name, ...built })}
         on conflict (service, release_id) do update set digest = excluded.digest, config_hash = excluded.config_hash,
+          branch = coalesce(excluded.branch, releases.branch), committed_at = excluded.committed_at,
+          schema_version = excluded.schema_version, schema_reads_to = excluded.schema_reads_to,
           standing = case releases.standing when 'gone' then 'built' else releases.standing end`;
     },
 
     async setStanding(name: string, releaseId: string, standing: StoredRelease['standing']): Promise<void> {
       await sql`
         update releases set standing = ${standing},
-          promoted_at = case when ${standing} = 'good' then now() else promoted_at end
+          promoted_at = case when ${standing} = 'good' then now() else promoted_at end,
+          soaked_at = case when ${standing} = 'good' then soaked_at end
+        where service = ${name} and release_id = ${releaseId}`;
+    },
+
+    /** Good, with the specification that it was proved with. */
+    async promote(name: string, releaseId: string, spec: ServiceSpec): Promise<void> {
+      await sql`
+        update releases set standing = 'good', promoted_at = now(), promoted_spec = ${sql.json(spec)}
+        where service = ${name} and release_id = ${releaseId}`;
+    },
+
+    async markSoaked(name: string, releaseId: string): Promise<void> {
+      await sql`
+        update releases set soaked_at = coalesce(soaked_at, now())
+        where service = ${name} and release_id = ${releaseId} and standing = 'good'`;
+    },
+
+    /** The registry's word of the last deploy of a release. */
+    async recordOutcome(
+      name: string,
+      releaseId: string,
+      { deploy_id, actor, outcome }: { deploy_id: string; actor: string; outcome: Outcome },
+    ): Promise<void> {
+      await sql`
+        update releases set last_deploy_id = ${deploy_id}, deployed_by = ${actor}, deployed_at = now(), outcome = ${outcome}
         where service = ${name} and release_id = ${releaseId}`;
     },
   };
@@ -122,6 +174,7 @@ function stored({
 }: ServiceRow): StoredService {
   return {
     ...row,
+    spec: readSpec(row.spec),
     desired: {
       release_id: desired_release,
       state: desired_state,
@@ -129,4 +182,9 @@ function stored({
       instance: desired_instance,
     },
   };
+}
+
+/** Rows of earlier versions lack what came later; the schema's defaults fill it in. */
+export function readSpec(stored: unknown): ServiceSpec & { readonly box: string } {
+  return serviceSpecSchema.parse(stored) as ServiceSpec & { readonly box: string };
 }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type postgres from 'postgres';
-import type { Role } from '../../domain/access.ts';
+import type { Role } from '../../domain/role.ts';
 import type { Sql } from './connect.ts';
 
 export interface StoredToken {

@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { InstanceState } from '../../domain/deploy/instance.ts';
 import { serviceFolder } from '../files/service-folder.ts';
 import { findLabelled, findProcess, isAlive, labelOf, startedAt, topOf } from './identity.ts';
 import type { ProcessEntry, ProcessIdentity } from './identity.ts';
@@ -11,7 +12,6 @@ import { askToStop, currentKeeper, identityIn, keeperIsAlive, readState, type St
 import type { KeeperOrder } from './keeper.ts';
 import type { LogLimits } from './log-segments.ts';
 import { stopProcesses } from './stop.ts';
-import type { InstanceState, StartRequest } from './types.ts';
 
 export interface ProcessDriverOptions {
   /** The home's services folder. */
@@ -21,6 +21,16 @@ export interface ProcessDriverOptions {
   /** The worker's environment. */
   readonly env: Environment;
   readonly log?: LogLimits;
+}
+
+export interface StartRequest {
+  readonly service: string;
+  readonly release_id: string;
+  /** Names this start for ever; starting the same instance again finds it instead of making a second one. */
+  readonly instance: string;
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 export interface RunningInstance {
@@ -143,11 +153,26 @@ export function createProcessDriver({ root, keeperPath, env, log = defaultLog }:
   async function prune(service: string, keep: readonly string[]): Promise<void> {
     const living = new Set((await alive(service)).map(({ instance }) => instance));
     for (const name of await namesIn(instances(service))) {
-      if (keep.includes(name) || living.has(name)) continue;
-      const folder = join(instances(service), name);
-      const done = readState(folder)?.exited_at != null || !keeperIsAlive(folder);
-      if (done) await rm(folder, { recursive: true, force: true });
+      if (!keep.includes(name) && !living.has(name)) await forget(service, name);
     }
+  }
+
+  /** Removes what is known of an instance, so that its name can be used again; not while it runs or is being started. */
+  async function forget(service: string, instance: string): Promise<void> {
+    const folder = folderOf(service, instance);
+    const done = readState(folder)?.exited_at != null || !keeperIsAlive(folder);
+    if (done) await rm(folder, { recursive: true, force: true });
+  }
+
+  /** Is this process, or one that it comes from, of an instance of the service, and of this home? */
+  async function owns(service: string, pid: number): Promise<boolean> {
+    const names = await namesIn(instances(service));
+    const leaders = new Set(names.map((name) => leaderOf(join(instances(service), name))?.pid));
+    for (let at = findProcess(pid); at !== null && at.pid > 1; at = findProcess(at.ppid)) {
+      const label = labelOf(at.pid, 'HOLDFAST_SERVICE') === service ? labelOf(at.pid, 'HOLDFAST_INSTANCE') : null;
+      if (leaders.has(at.pid) || (label !== null && names.includes(label))) return true;
+    }
+    return false;
   }
 
   /** Where the program was started; null when it never was. */
@@ -155,7 +180,7 @@ export function createProcessDriver({ root, keeperPath, env, log = defaultLog }:
     return readState(folderOf(service, instance))?.cwd ?? null;
   }
 
-  return { start, inspect, stop, alive, prune, workingFolder };
+  return { start, inspect, stop, alive, prune, forget, owns, workingFolder };
 }
 
 export type ProcessDriver = ReturnType<typeof createProcessDriver>;
@@ -164,10 +189,12 @@ const notThere: InstanceState = {
   exists: false,
   running: false,
   pid: null,
+  container_id: null,
   started_at: null,
   restart_count: 0,
   exit_code: null,
   exit_signal: null,
+  oom_killed: false,
 };
 
 /** Some programs write over their environment, and so their labels; the state file knows the first of them all the same. */
@@ -207,7 +234,7 @@ function running({ pid }: ProcessIdentity, started_at: string | null): InstanceS
 }
 
 function ended({ started_at, restart_count, exit_code, exit_signal }: StoredState): InstanceState {
-  return { exists: true, running: false, pid: null, started_at, restart_count, exit_code, exit_signal };
+  return { ...notThere, exists: true, started_at, restart_count, exit_code, exit_signal };
 }
 
 function withoutState(folder: string, orphan: ProcessIdentity | null): InstanceState {

@@ -40,16 +40,30 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return now !== null && now.start_time === identity.start_time && now.boot_id === identity.boot_id;
 }
 
-export function startedAt(identity: ProcessIdentity): string {
-  const uptimeSeconds = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
-  const ageMs = (uptimeSeconds - identity.start_time / ticksPerSecond) * 1_000;
-  return new Date(Date.now() - ageMs).toISOString();
+/**
+ * ISO time. The same for whoever asks and whenever: another start time would mean another start. The kernel gives the
+ * time of boot in whole seconds, so it is early by less than one.
+ */
+export function startedAt({ start_time }: ProcessIdentity): string {
+  const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
+  return new Date((bootSeconds + start_time / ticksPerSecond) * 1_000).toISOString();
 }
 
 /** Every process with all of these variables in the environment it was started with. */
 export function findLabelled(labels: Labels): ProcessEntry[] {
   const wanted = Object.entries(labels).map(([name, value]) => `\0${name}=${value}\0`);
   return listProcesses((environment) => wanted.every((label) => environment.includes(label)));
+}
+
+/** The children of a process, their children, and so on; without those whose parent is gone. */
+export function descendantsOf(pid: number, processes: readonly ProcessEntry[]): ProcessEntry[] {
+  const found = new Map<number, ProcessEntry>();
+  for (let parents = new Set([pid]); parents.size > 0;) {
+    const children = processes.filter((entry) => parents.has(entry.ppid) && !found.has(entry.pid));
+    for (const child of children) found.set(child.pid, child);
+    parents = new Set(children.map((child) => child.pid));
+  }
+  return [...found.values()];
 }
 
 export function listProcesses(accepts: (environment: string) => boolean = () => true): ProcessEntry[] {
@@ -65,11 +79,31 @@ export function listProcesses(accepts: (environment: string) => boolean = () => 
   return found;
 }
 
+/** The environment that a process was started with; null when it cannot be read. Programs may write over it. */
+export function environmentOf(pid: number): ReadonlyMap<string, string> | null {
+  const text = readQuietly(`/proc/${pid}/environ`)?.toString('utf8');
+  if (text === undefined) return null;
+  // Of a name that is there twice the first counts, as in getenv(3).
+  const entries = text.split('\0').filter((entry) => entry.includes('='));
+  return new Map(
+    entries.toReversed().map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
+  );
+}
+
 /** The value of a variable in the environment that a process was started with. */
 export function labelOf(pid: number, name: string): string | null {
-  const environment = readQuietly(`/proc/${pid}/environ`)?.toString('utf8').split('\0') ?? [];
-  const entry = environment.find((variable) => variable.startsWith(`${name}=`));
-  return entry === undefined ? null : entry.slice(name.length + 1);
+  return environmentOf(pid)?.get(name) ?? null;
+}
+
+/** The argv that a process shows; null when it cannot be read. Programs may write over it. */
+export function commandLineOf(pid: number): readonly string[] | null {
+  const text = readQuietly(`/proc/${pid}/cmdline`)?.toString('utf8');
+  return text === undefined || text === '' ? null : text.replace(/\0$/, '').split('\0');
+}
+
+/** The short name of a process, as `ps` shows it; null when there is none. */
+export function nameOf(pid: number): string | null {
+  return readQuietly(`/proc/${pid}/comm`)?.toString('utf8').trim() ?? null;
 }
 
 /** Those whose parent is not among them. */

@@ -94,7 +94,7 @@ async function start(folder: string, order: KeeperOrder, program: Program): Prom
 
   const { child, ending } = startProgram(program, pipe.path);
   const identity = child?.pid === undefined ? null : identityOf(child.pid);
-  const state = { ...neverRan, ...identity, started_at: identity && now(), cwd: program.cwd };
+  const state = { ...neverRan, ...identity, started_at: identity && startedAt(identity), cwd: program.cwd };
   if (identity !== null) void save(state);
 
   const endCopying = pipe.copy();

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive, listProcesses, type ProcessIdentity } from './identity.ts';
+import { descendantsOf, isAlive, listProcesses, type ProcessIdentity } from './identity.ts';
 
 export interface StopOrder {
   /** The process that was started; it need not live any more. */
@@ -39,10 +39,17 @@ export async function stopProcesses(order: StopOrder): Promise<void> {
 function find(order: StopOrder, known: ReadonlyMap<string, ProcessIdentity>): ProcessIdentity[] {
   const found = new Map(known);
   const leader = order.leader();
-  // A group is only ours for certain while its leader is: later the number may be another's.
-  const group = leader !== null && isAlive(leader) ? listProcesses().filter(({ pgrp }) => pgrp === leader.pid) : [];
-  for (const process of [...group, ...order.members()]) found.set(keyOf(process), process);
+  for (const process of [...(leader === null ? [] : familyOf(leader)), ...order.members()]) {
+    found.set(keyOf(process), process);
+  }
   return [...found.values()].filter(isAlive);
+}
+
+/** A group, and a line of descent, is only ours for certain while its leader lives: later the number may be another's. */
+function familyOf(leader: ProcessIdentity): ProcessIdentity[] {
+  if (!isAlive(leader)) return [];
+  const all = listProcesses();
+  return [...all.filter(({ pgrp }) => pgrp === leader.pid), ...descendantsOf(leader.pid, all)];
 }
 
 function askToEnd(process: ProcessIdentity): void {

@@ -2,11 +2,22 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowIdConflictPolicy,
   WorkflowIdReusePolicy,
+  WorkflowNotFoundError,
   type Client,
 } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { deployWorkflowId, mainTaskQueue, type DeployInput, type StopInput } from '../../domain/deploy/run.ts';
+import {
+  deployWorkflowId,
+  lookAgainSignal,
+  mainTaskQueue,
+  overrideUpdate,
+  watchWorkflowId,
+  type DeployInput,
+  type StopInput,
+  type WatchInput,
+} from '../../domain/deploy/run.ts';
+import type { OverrideJudgement, OverrideMessage } from '../../domain/deploy/override.ts';
 
 export interface RunReference {
   readonly workflow_id: string;
@@ -26,7 +37,7 @@ export class RunInTheWay extends Error {
 }
 
 /** How long a run that has told its result may take to be over. */
-const endingMs = 10_000;
+const endingMs = 12_000;
 
 export type DeployRuns = ReturnType<typeof createDeployRuns>;
 
@@ -35,7 +46,48 @@ export function createDeployRuns(client: Client) {
   return {
     start: (input: DeployInput): Promise<RunReference> => start(client, 'deploy', input, input.deploy_id),
     stop: (input: StopInput): Promise<RunReference> => start(client, 'stopService', input, null),
+    override: (run: RunReference, message: OverrideMessage) => override(client, run, message),
+    wakeWatch: (input: WatchInput) => wakeWatch(client, input),
+    tellWatch: (service: string) => tellWatch(client, service),
   };
+}
+
+/** The run's own word on an override. The same id twice is one override. Throws when the run is over. */
+async function override(
+  client: Client,
+  { workflow_id, run_id }: RunReference,
+  message: OverrideMessage,
+): Promise<OverrideJudgement> {
+  const handle = client.workflow.getHandle(workflow_id, run_id);
+  return handle.executeUpdate<OverrideJudgement, [OverrideMessage]>(overrideUpdate, {
+    args: [message],
+    ...(message.override_id === undefined ? {} : { updateId: message.override_id }),
+  });
+}
+
+/** A watch that runs looks again; where there is none, there is nobody to tell. */
+async function tellWatch(client: Client, service: string): Promise<void> {
+  try {
+    await client.workflow.getHandle(watchWorkflowId(service)).signal(lookAgainSignal);
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  }
+}
+
+/** The watch of a service looks again at what it should look after; it begins where there is none. */
+async function wakeWatch(client: Client, input: WatchInput): Promise<void> {
+  await client.workflow.signalWithStart('watchService', {
+    workflowId: watchWorkflowId(input.service),
+    taskQueue: mainTaskQueue,
+    args: [input],
+    signal: lookAgainSignal,
+    workflowTaskTimeout: '5 seconds',
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: keyword('HoldfastKind'), value: 'watch' },
+      { key: keyword('HoldfastSubject'), value: `service/${input.service}` },
+    ]),
+    staticSummary: `Looks after ${input.service}`,
+  });
 }
 
 async function start(

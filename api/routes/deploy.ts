@@ -1,3 +1,4 @@
+import type { Request } from 'express';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { DeployStore, StoredDeploy } from '../../adapters/postgres/deploys.ts';
@@ -7,11 +8,13 @@ import { deployIdOf } from '../../domain/deploy/ids.ts';
 import { emptyResult } from '../../domain/deploy/result.ts';
 import type { DeployInput } from '../../domain/deploy/run.ts';
 import type { Deploy } from '../../domain/deploy/schemas.ts';
+import type { ServiceSpec } from '../../domain/service.ts';
 import { page, readCursor } from '../page.ts';
 import { ApiProblem } from '../problem.ts';
 import type { Route } from '../route.ts';
 import { busyWith, type Runs } from '../runs.ts';
 import type { Streams } from '../streams.ts';
+import { showOverride } from './override.ts';
 import { known } from './service.ts';
 
 export interface DeployRouteDeps {
@@ -31,7 +34,7 @@ export function deployRoutes(route: Route, deps: DeployRouteDeps): void {
     const deploy_id = key === null ? randomUUID() : deployIdOf(caller.id, key);
     const input = { deploy_id, service: name, box: spec.box, actor: caller.actor, request: body };
     // A deploy that is there was started by this very request, in a process that died before it could record its answer.
-    const deploy = (await deploys.find(deploy_id)) ?? (await startDeploy(deps, input, spec.deployment_context));
+    const deploy = (await deploys.find(deploy_id)) ?? (await startDeploy(deps, input, spec));
     return { status: 202, body: show(deploy), location: `/v1/deploys/${deploy_id}` };
   });
 
@@ -42,18 +45,18 @@ export function deployRoutes(route: Route, deps: DeployRouteDeps): void {
     return { status: 200, body: page('deploy_list', found, limit, ({ id }) => id, show) };
   });
 
-  route('deploy_show', async ({ params: { id }, request, response }) => {
+  route('deploy_show', async ({ params: { id }, http }) => {
     const deploy = await deploys.find(id);
     if (deploy === null) throw new ApiProblem('not_found', `There is no deploy ${id}.`);
-    if (
-      request.accepts(['application/json', 'text/event-stream']) !== 'text/event-stream' ||
-      request.method === 'HEAD'
-    ) {
-      return { status: 200, body: show(deploy) };
-    }
-    streams.start(response, deploy);
+    if (http === null || !wantsEvents(http.request)) return { status: 200, body: show(deploy) };
+    streams.start(http.response, deploy);
     return null;
   });
+}
+
+function wantsEvents(request: Request): boolean {
+  const accepted = request.accepts(['application/json', 'text/event-stream']);
+  return accepted === 'text/event-stream' && request.method !== 'HEAD';
 }
 
 /**
@@ -63,24 +66,25 @@ export function deployRoutes(route: Route, deps: DeployRouteDeps): void {
 async function startDeploy(
   { start, deploys, runs }: DeployRouteDeps,
   input: DeployInput,
-  context: Parameters<typeof emptyResult>[1],
+  spec: ServiceSpec,
 ): Promise<StoredDeploy> {
   const run = await start(input).catch((error: unknown): RunReference => {
     if (error instanceof RunInTheWay && error.deploy_id === input.deploy_id) return error.run;
     return busyWith(runs, input.service)(error);
   });
-  await deploys.open(input, run, emptyResult(input.request, context));
+  await deploys.open(input, run, emptyResult(input.request, spec.deployment_context), spec);
   const deploy = await deploys.find(input.deploy_id);
   if (deploy === null) throw new Error(`deploy ${input.deploy_id} was opened and is not there`);
   return deploy;
 }
 
 export function showDeploy(runs: Runs): (deploy: StoredDeploy) => Deploy {
-  return ({ requested_at, closed_at, evidence, ...deploy }) => ({
+  return ({ requested_at, closed_at, evidence, overrides, ...deploy }) => ({
     ...deploy,
     run_url: deploy.run_id === null ? null : runs.urlOf({ workflow_id: deploy.workflow_id, run_id: deploy.run_id }),
     requested_at: requested_at.toISOString(),
     closed_at: closed_at?.toISOString() ?? null,
+    overrides: overrides.map(showOverride),
     evidence: evidence.map(({ at, ...check }) => ({ ...check, at: at.toISOString() })),
   });
 }

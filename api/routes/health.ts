@@ -10,8 +10,8 @@ export interface HealthRouteDeps {
 export function healthRoutes(route: Route, { health, metrics }: HealthRouteDeps): void {
   route('health_show', async () => ({ status: 200, body: await health() }));
 
-  route('metrics_show', async ({ response }) => {
-    response.set('content-type', metrics.contentType).send(await metrics.text());
+  route('metrics_show', async ({ http }) => {
+    http?.response.set('content-type', metrics.contentType).send(await metrics.text());
     return null;
   });
 }

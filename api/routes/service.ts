@@ -1,8 +1,8 @@
 import type { EventStore } from '../../adapters/postgres/events.ts';
-import type { ServiceStore, StoredService } from '../../adapters/postgres/services.ts';
+import type { ServiceStore, StoredRelease, StoredService } from '../../adapters/postgres/services.ts';
 import type { DeployRuns } from '../../adapters/temporal/deploys.ts';
 import { actions } from '../../domain/action.ts';
-import { serviceName, type Service } from '../../domain/service.ts';
+import { serviceName, type Release, type Service } from '../../domain/service.ts';
 import { page, readCursor } from '../page.ts';
 import { ApiProblem } from '../problem.ts';
 import type { Route } from '../route.ts';
@@ -12,12 +12,13 @@ export interface ServiceRouteDeps {
   readonly services: ServiceStore;
   readonly events: EventStore;
   readonly stop: DeployRuns['stop'];
+  readonly tellWatch: DeployRuns['tellWatch'];
   readonly runs: Runs;
   /** The box of a service that names none. */
   readonly box: string;
 }
 
-export function serviceRoutes(route: Route, { services, events, stop, runs, box }: ServiceRouteDeps): void {
+export function serviceRoutes(route: Route, { services, events, stop, tellWatch, runs, box }: ServiceRouteDeps): void {
   route('service_register', async ({ params: { name }, body, caller }) => {
     const spec = { ...body, box: body.box ?? box };
     const { created } = await services.register(name, spec);
@@ -44,13 +45,15 @@ export function serviceRoutes(route: Route, { services, events, stop, runs, box 
     const { name } = await known(services, params.name);
     if (await services.clearSafeMode(name)) {
       await events.append({ type: 'safe_mode.cleared', subject: `service/${name}`, actor: caller.actor });
+      await tellWatch(name);
     }
     return { status: 204 };
   });
 
   route('release_list', async ({ params }) => {
     const { name } = await known(services, params.name);
-    return { status: 200, body: { items: await services.releases(name), next_cursor: null } };
+    const items = (await services.releases(name)).map(showRelease);
+    return { status: 200, body: { items, next_cursor: null } };
   });
 }
 
@@ -72,5 +75,16 @@ function show({ name, spec, desired, safe_mode, created_at, updated_at }: Stored
     safe_mode,
     created_at: created_at.toISOString(),
     updated_at: updated_at.toISOString(),
+  };
+}
+
+function showRelease(release: StoredRelease): Release {
+  const { built_at, promoted_at, committed_at, soaked_at, deployed_at, ...rest } = release;
+  const text = (at: Date | null) => at?.toISOString() ?? null;
+  return {
+    ...rest,
+    built_at: built_at.toISOString(),
+    ...{ promoted_at: text(promoted_at), committed_at: text(committed_at) },
+    ...{ soaked_at: text(soaked_at), deployed_at: text(deployed_at) },
   };
 }

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { duration, leaf, number, runs, waitOptions, waits, type Context } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { overrideCommand } from './override.ts';
 
 interface DeployOptions {
   readonly ref?: string;
@@ -10,6 +11,10 @@ interface DeployOptions {
   readonly rollbackTo?: string;
   readonly context?: string;
   readonly rollbackOn: Readonly<Record<string, boolean>>;
+  readonly allowRollback?: boolean;
+  readonly denyRollback?: boolean;
+  readonly reason?: string;
+  readonly acceptNoRollback?: boolean;
   readonly idempotencyKey?: string;
   readonly wait?: boolean;
   readonly detach?: boolean;
@@ -23,7 +28,7 @@ export function deployCommands(program: Command): void {
   const deploy = leaf(program, 'deploy <service>', 'builds a release, starts it, watches it; keeps it or puts it back');
   waitOptions(deploy)
     .option('--ref <ref>', 'branch, tag or commit; default: that of the service')
-    .option('--release <id>', 'a full commit id')
+    .option('--release <id>', "a full commit id, an image, or the operator's own name of a release")
     .addOption(
       new Option('--kind <kind>', 'a rollback goes to a release that was good')
         .choices(['deploy', 'rollback'])
@@ -37,6 +42,14 @@ export function deployCommands(program: Command): void {
         .default({}, 'as the service says')
         .argParser(refuseClass),
     )
+    .addOption(
+      new Option('--allow-rollback', 'roll a failure back also where the service says not to').conflicts(
+        'denyRollback',
+      ),
+    )
+    .option('--deny-rollback', 'leave a failure as it is')
+    .option('--reason <text>', 'with --allow-rollback and --deny-rollback: why')
+    .option('--accept-no-rollback', 'deploy although a failure could not be rolled back')
     .option('--idempotency-key <key>', 'the same key is the same deploy, for ever')
     .option('--dry-run', 'show what would be asked, and of what; start nothing')
     .action(runs((context, service: string, options: DeployOptions) => startDeploy(context, service, options)));
@@ -46,6 +59,7 @@ export function deployCommands(program: Command): void {
     .option('--after <cursor>', 'go on behind this page: its next_cursor')
     .option('--limit <n>', 'how many at the most', number(1, 200), 50)
     .action(runs(listDeploys));
+  overrideCommand(deploys);
   leaf(deploys, 'show <id>', 'one deploy with its evidence')
     .option('--follow', 'until it is closed')
     .option('--timeout <time>', 'with --follow: leave after 90s, 10m or 1h', duration)
@@ -60,11 +74,16 @@ export function deployCommands(program: Command): void {
         const evidence = deploy.evidence.map(
           ({ ok, phase, check, reason }) => `  ${ok ? '✓' : '✗'} ${phase}  ${check}: ${reason}`,
         );
-        const result = Object.entries(deploy.result).map(([name, value]) => `  ${name.padEnd(27)} ${String(value)}`);
+        const result = Object.entries(deploy.result).map(([name, value]) => `  ${name.padEnd(27)} ${shown(value)}`);
+        const said = deploy.overrides.map(
+          ({ action, actor, accepted, refusal, reason }) =>
+            `  ${accepted === true ? '✓' : '✗'} override ${action} by ${actor}: ${refusal ?? reason}`,
+        );
         context.out.data(deploy, [
           `${deploy.service} ${deploy.kind} ${deploy.id}: ${deploy.phase}`,
           ...result,
           ...evidence,
+          ...said,
         ]);
         return undefined;
       }),
@@ -128,9 +147,18 @@ function requestOf(options: DeployOptions): Record<string, unknown> {
     previous_release_id: options.previous,
     rollback_release_id: options.rollbackTo,
     deployment_context: options.context,
+    policy_override: overrideOf(options),
+    accept_no_rollback: options.acceptNoRollback,
     ...options.rollbackOn,
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** It counts for this deploy, so it need not expire before that is over. */
+function overrideOf({ allowRollback, denyRollback, reason }: DeployOptions): object | undefined {
+  if (allowRollback !== true && denyRollback !== true) return undefined;
+  const expires_at = new Date(Date.now() + 24 * 3_600_000).toISOString();
+  return { action: allowRollback === true ? 'allow' : 'deny', reason: reason ?? '', expires_at };
 }
 
 function refuseClass(value: string, before: Readonly<Record<string, boolean>> = {}): Record<string, boolean> {
@@ -140,4 +168,8 @@ function refuseClass(value: string, before: Readonly<Record<string, boolean>> = 
 
 function pathOf(service: string): string {
   return `/v1/services/${encodeURIComponent(service)}/deploys`;
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
 }

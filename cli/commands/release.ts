@@ -10,8 +10,11 @@ export function releaseCommands(program: Command): void {
       const { table } = await import('../output.ts');
       const path = `/v1/services/${encodeURIComponent(service)}/releases`;
       const page = await api.get(path, pageOf(releaseSchema, 'ReleasePage'));
-      const rows = page.items.map((item) => [item.release_id, item.standing, item.built_at, item.promoted_at ?? '-']);
-      out.data(page, table(['release', 'standing', 'built', 'promoted'], rows));
+      const rows = page.items.map((item) => [
+        ...[item.release_id, item.standing, item.soaked_at === null ? 'young' : 'soaked', item.built_at],
+        ...[item.promoted_at ?? '-', item.deployed_by ?? '-', item.outcome ?? '-'],
+      ]);
+      out.data(page, table(['release', 'standing', 'soak', 'built', 'promoted', 'by', 'outcome'], rows));
       return undefined;
     }),
   );

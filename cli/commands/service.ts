@@ -3,6 +3,7 @@ import type { Service } from '../../domain/service.ts';
 import type { Api } from '../client.ts';
 import { leaf, runs, waitOptions, waits, type Context } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import { logCommand } from './log.ts';
 
 interface StopOptions {
   readonly confirm?: string;
@@ -59,6 +60,10 @@ export function serviceCommands(program: Command): void {
     .option('--confirm <name>', 'in scripts: the name again')
     .action(runs((context, name: string, options: StopOptions) => stopService(context, name, options)));
 
+  leaf(service, 'health <name>', 'asks its probes now').action(runs(showHealth));
+
+  logCommand(service);
+
   leaf(service, 'clear-safe-mode <name>', 'allows automatic actions on it again')
     .option('--confirm <name>', 'in scripts: the name again')
     .action(
@@ -70,6 +75,15 @@ export function serviceCommands(program: Command): void {
         return undefined;
       }),
     );
+}
+
+async function showHealth({ api, out }: Context, name: string): Promise<ExitCode> {
+  const { serviceHealthSchema } = await import('../../domain/deploy/probe.ts');
+  const health = await api.get(`${pathOf(name)}/health`, serviceHealthSchema);
+  out.data(health, [`${name}: ${health.healthy ? 'healthy' : 'not healthy'} (${health.reason})`]);
+  if (health.healthy) return exitCodes.ok;
+  out.message(`next: holdfast service logs ${name}`);
+  return exitCodes.finding;
 }
 
 function pathOf(name: string): string {

@@ -6,10 +6,10 @@ import type { ServiceSpec } from '../service.ts';
  * Row D2: a hash of everything in a service's specification that decides what runs. An edited environment is another
  * configuration, so values count; they cannot be read back from the hash.
  */
-export function configHash({ run, build }: Pick<ServiceSpec, 'run' | 'build'>): string {
+export function configHash({ run, build, container }: Pick<ServiceSpec, 'run' | 'build' | 'container'>): string {
   const { argv, env, cwd } = run;
   const steps = build.map((step) => step.argv);
-  return `sha256:${bytesToHex(sha256(utf8ToBytes(canonicalJson({ argv, env, cwd, build: steps }))))}`;
+  return `sha256:${bytesToHex(sha256(utf8ToBytes(canonicalJson({ argv, env, cwd, build: steps, container }))))}`;
 }
 
 /** JSON with the keys in one order, whoever wrote the object. */

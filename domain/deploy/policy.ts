@@ -1,4 +1,11 @@
-import type { DeploymentContext, FailureClass, PolicyReason, PolicyStatus } from './words.ts';
+import {
+  deploymentContexts,
+  failureClasses,
+  type DeploymentContext,
+  type FailureClass,
+  type PolicyReason,
+  type PolicyStatus,
+} from './words.ts';
 
 /** May a failure of this class, in this context, be rolled back automatically? Data, per service (row D8). */
 export type RollbackMatrix = Readonly<Record<FailureClass, Readonly<Record<DeploymentContext, boolean>>>>;
@@ -21,7 +28,15 @@ export interface RollbackFacts {
   readonly enabled: boolean;
   readonly has_executor: boolean;
   readonly deployed_release_id: string;
-  readonly target: { readonly release_id: string; readonly standing: TargetStanding } | null;
+  readonly target: RollbackTarget | null;
+}
+
+export interface RollbackTarget {
+  readonly release_id: string;
+  /** What no force lifts comes first: of a known bad release whose bits are gone, `missing`. */
+  readonly standing: TargetStanding;
+  /** Also of one whose standing says something else first. */
+  readonly known_bad?: boolean;
 }
 
 export interface RollbackDecision {
@@ -59,11 +74,57 @@ export function decideRollback(facts: RollbackFacts): RollbackDecision {
   };
 }
 
+/** A rollback that needs approval (row D9): what the wait came to. */
+export type Approval = 'not_required' | 'approved' | 'denied' | 'timed_out_allow' | 'timed_out_deny';
+
+/** What is left of an allowed rollback once a person, or the time, has spoken. */
+export function decideApproval(decision: RollbackDecision, approval: Approval): RollbackDecision {
+  if (decision.status === 'denied' || decision.action !== 'roll_back') return decision;
+  if (approval === 'denied') return { ...decision, status: 'denied', reason: 'approval_denied', action: 'nothing' };
+  if (approval === 'timed_out_deny') {
+    return { ...decision, status: 'denied', reason: 'approval_timeout', action: 'nothing' };
+  }
+  return decision;
+}
+
+/** A line of `holdfast policy test`: what would be decided, with nothing done. */
+export interface PolicyCase {
+  readonly failure_class: FailureClass;
+  readonly deployment_context: DeploymentContext;
+  readonly target_release_id: string | null;
+  readonly target_standing: TargetStanding | null;
+  readonly decision: RollbackDecision;
+}
+
+/** Every class × context × target: the same decision that a deploy would make. */
+export function policyCases(
+  facts: Omit<RollbackFacts, 'failure_class' | 'deployment_context' | 'enabled' | 'target'>,
+  matrix: RollbackMatrix,
+  targets: readonly RollbackFacts['target'][],
+): readonly PolicyCase[] {
+  return failureClasses.flatMap((failure_class) =>
+    deploymentContexts.flatMap((deployment_context) =>
+      targets.map((target) => ({
+        failure_class,
+        deployment_context,
+        target_release_id: target?.release_id ?? null,
+        target_standing: target?.standing ?? null,
+        decision: decideRollback({
+          ...facts,
+          ...{ failure_class, deployment_context, target },
+          enabled: matrix[failure_class][deployment_context],
+        }),
+      })),
+    ),
+  );
+}
+
 /** What no override lifts, but for a known bad target that an admin forces (row D9). */
 function targetProblem({ target, deployed_release_id, override }: RollbackFacts): PolicyReason | null {
   if (target === null) return null;
   if (target.release_id === deployed_release_id) return 'rollback_target_same_as_deployed';
-  if (target.standing === 'known_bad') return override?.force ? null : 'rollback_target_known_bad';
+  const forced = override?.action === 'allow' && override.force;
+  if ((target.known_bad === true || target.standing === 'known_bad') && !forced) return 'rollback_target_known_bad';
   if (target.standing === 'missing') return 'rollback_target_missing';
   if (target.standing === 'schema_incompatible') return 'rollback_target_schema_incompatible';
   return null;

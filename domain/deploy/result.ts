@@ -11,6 +11,8 @@ export function emptyResult(request: DeployRequest, serviceContext: DeploymentCo
     deployed_release_id: null,
     rollback_target_release_id: null,
     release_metadata_source: null,
+    release_metadata_skipped: [],
+    cut_over: null,
     rollback_performed: false,
     rollback_succeeded: null,
     rollback_policy_status: 'not_evaluated',

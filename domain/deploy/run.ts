@@ -1,5 +1,5 @@
 import type { DeployRequest } from './schemas.ts';
-import type { Phase } from './words.ts';
+import type { FailureClass, Phase } from './words.ts';
 
 /** What a deploy workflow is started with: references only, never contents or secrets. */
 export interface DeployInput {
@@ -8,6 +8,23 @@ export interface DeployInput {
   readonly box: string;
   readonly actor: string;
   readonly request: DeployRequest;
+  /** Set by watch/<service>, which never rolls back by itself: what it saw, of which desired state. */
+  readonly watch?: WatchVerdict;
+}
+
+export interface WatchVerdict {
+  readonly epoch: number;
+  readonly failure_class: FailureClass;
+  readonly reason: string;
+}
+
+export interface WatchInput {
+  readonly service: string;
+  readonly box: string;
+}
+
+export function watchWorkflowId(service: string): string {
+  return `watch/${service}`;
 }
 
 export interface StopInput {
@@ -37,3 +54,9 @@ export interface NewEvidence {
   readonly reason: string;
   readonly detail?: Readonly<Record<string, unknown>>;
 }
+
+/** Names by which people and the API speak to a run, from here and from Temporal's own tools. */
+export const overrideUpdate = 'override';
+export const overrideSignal = 'override';
+/** To watch/<service>: something about the service has changed. */
+export const lookAgainSignal = 'look_again';

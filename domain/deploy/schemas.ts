@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { gitRef, serviceName } from '../service.ts';
+import { overrideSchema, policyOverrideSchema } from './override-schemas.ts';
 import {
+  cutOvers,
   deployKinds,
   deploymentContexts,
   failureClasses,
@@ -13,8 +15,11 @@ import {
 
 export const releaseId = z
   .string()
-  .regex(/^[0-9a-f]{40}$/, 'a full commit id')
-  .meta({ description: 'A release: the full id of the commit it was built from.' });
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,199}$/, 'the id of a release')
+  .meta({
+    description:
+      "A release: the full id of a commit, the id of an image (`sha256:…`), or the operator's own name for it.",
+  });
 
 /** Row D4: what a caller may say of one deploy. Precedence: request, service, default. */
 export const deployRequestSchema = z
@@ -28,6 +33,10 @@ export const deployRequestSchema = z
     rollback_on_deploy_failure: z.boolean().optional(),
     rollback_on_watchdog_failure: z.boolean().optional(),
     rollback_on_health_failure: z.boolean().optional(),
+    policy_override: policyOverrideSchema.optional(),
+    accept_no_rollback: z.boolean().optional().meta({
+      description: 'Deploy stop-first although a failure could not be rolled back.',
+    }),
   })
   .refine(({ ref, requested_release_id }) => ref === undefined || requested_release_id === undefined, {
     message: 'give ref or requested_release_id, not both',
@@ -48,6 +57,8 @@ export const deployResultSchema = z
     deployed_release_id: z.string().nullable(),
     rollback_target_release_id: z.string().nullable(),
     release_metadata_source: z.enum(releaseSources).nullable(),
+    release_metadata_skipped: z.array(z.object({ source: z.enum(releaseSources), reason: z.string() })),
+    cut_over: z.enum(cutOvers).nullable(),
     rollback_performed: z.boolean(),
     rollback_succeeded: z.boolean().nullable(),
     rollback_policy_status: z.enum(policyStatuses),
@@ -62,7 +73,7 @@ export type DeployResult = z.output<typeof deployResultSchema>;
 
 const evidenceSchema = z
   .object({
-    check: z.string().meta({ example: 'watch.candidate' }),
+    check: z.string().meta({ examples: ['watch.candidate'] }),
     phase: z.enum(phases),
     ok: z.boolean(),
     reason: z.string(),
@@ -85,6 +96,7 @@ export const deploySchema = z
     requested_at: z.iso.datetime(),
     closed_at: z.iso.datetime().nullable(),
     evidence: z.array(evidenceSchema),
+    overrides: z.array(overrideSchema),
   })
   .meta({ id: 'Deploy' });
 export type Deploy = z.output<typeof deploySchema>;

@@ -38,10 +38,13 @@ export const policyReasons = [
   'rollback_target_missing',
   'rollback_target_schema_incompatible',
   'rollback_target_validated',
+  'approval_denied',
+  'approval_timeout',
 ] as const;
 export type PolicyReason = (typeof policyReasons)[number];
 
-export const releaseSources = ['request', 'registry'] as const;
+/** Row D3, in the order of the default chain. */
+export const releaseSources = ['request', 'registry', 'runtime', 'runtime_logs', 'git', 'command'] as const;
 export type ReleaseSource = (typeof releaseSources)[number];
 
 /** The steps of a deploy, in the order in which they happen. */
@@ -53,7 +56,10 @@ export const phases = [
   'build',
   'cut_over',
   'watch',
+  'switch',
+  'traffic_watch',
   'rollback_policy',
+  'approval',
   'rollback',
   'rollback_watch',
   'promote',
@@ -71,6 +77,18 @@ export const eventPhaseOf: Readonly<Record<FailureClass, EventPhase>> = {
   watchdog_failure: 'watchdog',
   health_failure: 'health',
 };
+
+/** Row D1. */
+export const drivers = ['process', 'docker', 'command'] as const;
+export type DriverName = (typeof drivers)[number];
+
+/** Row D9. */
+export const overrideActions = ['allow', 'deny', 'choose_target', 'extend_window', 'abort'] as const;
+export type OverrideAction = (typeof overrideActions)[number];
+
+/** Row D11: which cut-over happened. `command`: the operator's own, of which only the end is seen. */
+export const cutOvers = ['start_first', 'stop_first', 'command'] as const;
+export type CutOver = (typeof cutOvers)[number];
 
 export const deployKinds = ['deploy', 'rollback'] as const;
 export type DeployKind = (typeof deployKinds)[number];

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { createOperationsActivities, type OperationsActivities } from '../../activities/operations.ts';
 import { createDeployStore } from '../../adapters/postgres/deploys.ts';
 import { createEventStore } from '../../adapters/postgres/events.ts';
+import { createInstanceStore } from '../../adapters/postgres/instances.ts';
 import { createLockStore } from '../../adapters/postgres/locks.ts';
 import { createServiceStore } from '../../adapters/postgres/services.ts';
 import { emptyResult } from '../../domain/deploy/result.ts';
@@ -24,6 +25,8 @@ beforeAll(async () => {
     deploys: createDeployStore(databases.ops),
     events: createEventStore(databases.ops),
     locks: createLockStore(databases.ops),
+    instances: createInstanceStore(databases.ops),
+    runs: { wakeWatch: async () => undefined, tellWatch: async () => undefined },
     isClosed: async ({ run_id }) => closed.has(run_id),
   });
   const spec = serviceSpecSchema.parse({ source: { git: '/srv/web.git' }, run: { argv: ['true'] } });
@@ -121,7 +124,9 @@ describe('records', () => {
   });
 
   test('an unknown service is a permanent failure', async () => {
-    await expect(inActivity(() => operations.serviceFacts('nobody'))).rejects.toMatchObject({ type: 'ServiceUnknown' });
+    await expect(inActivity(() => operations.serviceFacts('nobody', null))).rejects.toMatchObject({
+      type: 'ServiceUnknown',
+    });
   });
 });
 
@@ -129,7 +134,7 @@ describe('desired state', () => {
   const to = (release_id: string) => ({ release_id, state: 'running', instance: `${release_id}.1` }) as const;
 
   test('it is changed only by who saw it as it is, and the same change again is the same epoch', async () => {
-    const { desired } = await inActivity(() => operations.serviceFacts('web'));
+    const { desired } = await inActivity(() => operations.serviceFacts('web', null));
     const epoch = await inActivity(() => operations.setDesired('web', desired.epoch, to('a')));
     expect(await inActivity(() => operations.setDesired('web', desired.epoch, to('a')))).toBe(epoch);
     await expect(inActivity(() => operations.setDesired('web', desired.epoch, to('b')))).rejects.toMatchObject({

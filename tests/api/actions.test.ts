@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { allows, roles } from '../../domain/access.ts';
+import { allows, roles } from '../../domain/role.ts';
 import { actions, type Action } from '../../domain/action.ts';
 import { startApi, type TestApi } from './start-api.ts';
 

@@ -107,10 +107,13 @@ test('D10 clearing safe mode is 204 and in the audit once; when there is none it
 
 test('D2 releases of a service', async () => {
   await api.ask('PUT', '/v1/services/releasing', { body: smallestSpec });
-  await api.parts.services.recordBuilt('releasing', { release_id: 'a'.repeat(40), digest: 'd', config_hash: 'c' });
+  await api.parts.services.recordBuilt('releasing', {
+    ...{ release_id: 'a'.repeat(40), digest: 'd', config_hash: 'c', branch: 'main', committed_at: null },
+    ...{ schema_version: 3, schema_reads_to: null },
+  });
   const { body } = await api.ask('GET', '/v1/services/releasing/releases');
   expect(body).toMatchObject({
-    items: [{ release_id: 'a'.repeat(40), standing: 'built', promoted_at: null }],
+    items: [{ release_id: 'a'.repeat(40), standing: 'built', promoted_at: null, soaked_at: null, schema_version: 3 }],
     next_cursor: null,
   });
 });

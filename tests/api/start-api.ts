@@ -1,15 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createBox } from '../../adapters/box.ts';
 import { connect, type Sql } from '../../adapters/postgres/connect.ts';
+import { createInstanceStore } from '../../adapters/postgres/instances.ts';
 import { createTokenStore } from '../../adapters/postgres/tokens.ts';
 import { connectTemporal, type Temporal } from '../../adapters/temporal/connect.ts';
 import { createApp, type App, type AppDeps } from '../../api/app.ts';
 import { createLogger } from '../../api/log.ts';
 import { createParts } from '../../api/parts.ts';
-import { roles, type Role } from '../../domain/access.ts';
+import { roles, type Role } from '../../domain/role.ts';
+import { serviceSpecSchema, type ServiceSpec } from '../../domain/service.ts';
+import { boxPaths } from '../../infra/box-paths.ts';
+import { removeTree } from '../support/remove-tree.ts';
 import { freshDatabases, servers, type TestDatabases } from '../support/servers.ts';
 
 interface Ask {
@@ -58,12 +66,14 @@ export interface TestApi {
   readonly app: App;
   readonly parts: ReturnType<typeof createParts>;
   readonly databases: TestDatabases;
+  /** The data folder of its box. */
+  readonly home: string;
   readonly temporal: Temporal;
   /** A token of each role. */
   readonly tokens: Readonly<Record<Role, string>>;
   /** Everything that was logged. */
   readonly logged: () => string;
-  /** As an operator unless told otherwise. */
+  /** As an operator unless told otherwise; as an administrator what only they may: registering (PUT). */
   ask(method: string, path: string, options?: Ask): Promise<Reply>;
   close(): Promise<void>;
 }
@@ -88,7 +98,10 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const temporal = connectTemporal({ address, namespace });
   const build = { build_sha: 'abc', build_time: '2025-01-01T00:00:00Z', build_branch: 'main' };
   const [sql, keys] = pools;
-  const parts = createParts({ sql, keys, temporal, namespace, uiUrl, build, version: '0.0.0' });
+  const home = mkdtempSync(join(tmpdir(), 'holdfast-api-'));
+  const paths = boxPaths({ home, dockerSocket: join(home, 'no-docker.sock') });
+  const thisBox = createBox({ ...paths, env: process.env, instances: createInstanceStore(sql) });
+  const parts = createParts({ sql, keys, temporal, namespace, uiUrl, build, version: '0.0.0', thisBox });
   const lines: string[] = [];
   const log = createLogger('debug', { write: (line) => void lines.push(line) });
   const app = createApp({ host: '127.0.0.1', ...options, ...parts, log, box: 'testbox' });
@@ -101,10 +114,12 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     app,
     parts,
     databases,
+    home,
     temporal,
     tokens,
     logged: () => lines.join(''),
-    ask: (method, path, ask = {}) => request(`${base}${path}`, method, { token: tokens.operator, ...ask }),
+    ask: (method, path, ask = {}) =>
+      request(`${base}${path}`, method, { token: method === 'PUT' ? tokens.admin : tokens.operator, ...ask }),
     async close() {
       app.streams.close();
       server.closeAllConnections();
@@ -113,6 +128,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
       if (options.temporalAddress !== undefined) await sleep(2_000);
       await Promise.all([...pools.map((pool) => pool.end({ timeout: 1 })), temporal.close()]);
       await databases.drop();
+      removeTree(home);
     },
   };
 }
@@ -143,5 +159,11 @@ export const closedPort = 'postgres://nobody:nothing@127.0.0.1:1/none';
 export function serviceNameOfItsOwn(): string {
   return `t-${randomBytes(6).toString('hex')}`;
 }
+
+/** What an operations database needs to know of a deploy's specification. */
+export const parsedSpec = (): ServiceSpec & { box: string } => ({
+  ...serviceSpecSchema.parse(smallestSpec),
+  box: 'testbox',
+});
 
 export const smallestSpec = { source: { git: 'https://example.org/web.git' }, run: { argv: ['node', 'web.js'] } };

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { Deploy } from '../../domain/deploy/schemas.ts';
 import { emptyResult } from '../../domain/deploy/result.ts';
-import { smallestSpec, startApi, type TestApi } from './start-api.ts';
+import { parsedSpec, smallestSpec, startApi, type TestApi } from './start-api.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -17,7 +17,7 @@ const result = emptyResult({ kind: 'deploy' }, 'self_hosted');
 async function openDeploy(): Promise<string> {
   const deploy_id = randomUUID();
   const input = { deploy_id, service: 'web', box: 'b', actor: 'x', request: { kind: 'deploy' as const } };
-  await api.parts.deploys.open(input, { workflow_id: 'deploy/web', run_id: randomUUID() }, result);
+  await api.parts.deploys.open(input, { workflow_id: 'deploy/web', run_id: randomUUID() }, result, parsedSpec());
   return deploy_id;
 }
 

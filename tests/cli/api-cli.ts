@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createDeployStore } from '../../adapters/postgres/deploys.ts';
 import { emptyResult } from '../../domain/deploy/result.ts';
 import { deployRequestSchema, type DeployResult } from '../../domain/deploy/schemas.ts';
-import { serviceNameOfItsOwn, smallestSpec, startApi, type TestApi } from '../api/start-api.ts';
+import { parsedSpec, serviceNameOfItsOwn, smallestSpec, startApi, type TestApi } from '../api/start-api.ts';
 import { createCli, type Cli, type Running } from './run-cli.ts';
 
 export interface ApiCli {
@@ -51,7 +51,7 @@ export async function writtenDeploy({ api, service }: ApiCli) {
   const request = deployRequestSchema.parse({});
   const result = emptyResult(request, 'self_hosted');
   const input = { deploy_id: id, service: name, box: 'testbox', actor: 'tester', request };
-  await deploys.open(input, { workflow_id: `deploy/${name}`, run_id: null }, result);
+  await deploys.open(input, { workflow_id: `deploy/${name}`, run_id: null }, result, parsedSpec());
   return {
     id,
     service: name,

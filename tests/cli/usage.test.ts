@@ -34,7 +34,7 @@ const commands = leaves(createProgram());
 
 describe('words', () => {
   // What no API is needed for.
-  const ownCommands = ['up', 'doctor', 'completion'];
+  const ownCommands = ['up', 'doctor', 'completion', 'mcp'];
 
   test('O3 every action that has a command is one, and there is no other', () => {
     const named = Object.values<Action>(actions).flatMap(({ command }) => command ?? []);

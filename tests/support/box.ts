@@ -3,9 +3,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createProcessDriver, type ProcessDriver } from '../../adapters/process/driver.ts';
+import { createProcessDriver, type ProcessDriver, type StartRequest } from '../../adapters/process/driver.ts';
 import { findLabelled } from '../../adapters/process/identity.ts';
-import type { StartRequest } from '../../adapters/process/types.ts';
+import type { Instance } from '../../domain/deploy/instance.ts';
+import { serviceSpecSchema, type ServiceSpec, type ServiceSpecInput } from '../../domain/service.ts';
 import { packageRoot } from '../../infra/package-root.ts';
 
 /** A services folder of its own, with a process driver on it. Programs are node scripts written into it. */
@@ -69,6 +70,22 @@ export function makeBox(): Box {
       await until(() => used.every((name) => findLabelled({ HOLDFAST_KEEPER: folder(name) }).length === 0));
       rmSync(root, { recursive: true, force: true });
     },
+  };
+}
+
+export function specOf(input: ServiceSpecInput): ServiceSpec {
+  return { ...serviceSpecSchema.parse(input), box: 'here' };
+}
+
+/** A start as a deploy writes it down. */
+export function instanceOf(spec: ServiceSpec, more: Partial<Instance> = {}): Instance {
+  const deploy_id = randomUUID();
+  const release_id = more.release_id ?? 'a'.repeat(40);
+  return {
+    ...{ instance: `${deploy_id}.candidate`, service, release_id, deploy_id, run_id: randomUUID(), role: 'candidate' },
+    ...{ spec, config_hash: '', digest: '', port: null },
+    provenance: { build_sha: release_id, build_time: null, build_branch: null },
+    ...more,
   };
 }
 

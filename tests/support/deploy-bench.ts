@@ -3,23 +3,61 @@ import getPort from 'get-port';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createBox } from '../../adapters/box.ts';
 import { createDeployStore, type StoredDeploy } from '../../adapters/postgres/deploys.ts';
+import { createInstanceStore } from '../../adapters/postgres/instances.ts';
 import { createServiceStore } from '../../adapters/postgres/services.ts';
-import { createProcessDriver } from '../../adapters/process/driver.ts';
 import { createDeployRuns } from '../../adapters/temporal/deploys.ts';
 import { deployRequestSchema } from '../../domain/deploy/schemas.ts';
 import { serviceSpecSchema, type ServiceSpecInput } from '../../domain/service.ts';
-import { createWebRepository } from '../../infra/demo/web-service.ts';
+import { createWebRepository, type WebRepository } from '../../infra/demo/web-service.ts';
+import { boxPaths } from '../../infra/box-paths.ts';
 import { packageRoot } from '../../infra/package-root.ts';
 import { ensureNamespace } from '../../adapters/temporal/namespace.ts';
 import { freshDatabases, servers } from './servers.ts';
 import { removeTree } from './remove-tree.ts';
 
+export interface BenchService {
+  /** What is registered; the bench adds where it comes from and what it must not take long for. */
+  readonly spec: ServiceSpecInput;
+  /** The repository that it is deployed from. */
+  readonly repository: WebRepository;
+  /** Where the world finds it. */
+  readonly url: string;
+}
+
+export type MakeService = (home: string) => Promise<BenchService>;
+
+/** A point in a run at which its worker dies: the nth call of an activity in that run. */
+export interface Fault {
+  readonly activity: string;
+  readonly nth: number;
+  readonly when: 'before' | 'during' | 'after';
+}
+
+/** A web service as a process, on a port of its own. */
+export function webProcess(more: Partial<ServiceSpecInput> = {}): MakeService {
+  return async (home) => {
+    const port = await getPort();
+    const repository = await createWebRepository(join(home, 'repository'));
+    const spec = {
+      source: { git: join(home, 'repository'), ref: 'main' },
+      run: { argv: [process.execPath, 'server.mjs'], env: { PORT: String(port) } },
+      probes: { http: { url: `http://127.0.0.1:${port}/health` } },
+      ...more,
+    };
+    return { spec, repository, url: `http://127.0.0.1:${port}/` };
+  };
+}
+
+export const shortWatch = { startup_ms: 8_000, stable_ms: 1_500, window_ms: 20_000, period_ms: 100, unhealthy_ms: 500 };
+
 /** A real worker process, and a service that it deploys. Everything under names of its own. */
-export async function createDeployBench(spec: Partial<ServiceSpecInput> = {}) {
+export async function createDeployBench(make: MakeService = webProcess()) {
   const databases = await freshDatabases();
   const namespace = `t-${randomUUID().slice(0, 8)}`;
   const home = await mkdtemp(join(tmpdir(), 'holdfast-faults-'));
@@ -30,41 +68,36 @@ export async function createDeployBench(spec: Partial<ServiceSpecInput> = {}) {
   const services = createServiceStore(databases.ops);
   const deploys = createDeployStore(databases.ops);
   const runs = createDeployRuns(client);
-  const processes = createProcessDriver({
-    env: process.env,
-    root: join(home, 'services'),
-    keeperPath: join(packageRoot, 'dist/adapters/process/keeper.js'),
-  });
+  const instances = createInstanceStore(databases.ops);
+  const paths = boxPaths({ home, dockerSocket: process.env['HOLDFAST_TEST_DOCKER'] ?? join(home, 'no-docker.sock') });
+  const box = createBox({ ...paths, env: process.env, instances });
   const service = `web-${randomUUID().slice(0, 8)}`;
-  const port = await getPort();
-  const repository = await createWebRepository(join(home, 'repository'));
-  await services.register(service, {
-    ...serviceSpecSchema.parse({
-      source: { git: join(home, 'repository'), ref: 'main' },
-      run: { argv: [process.execPath, 'server.mjs'], env: { PORT: String(port) } },
-      probes: { http: { url: `http://127.0.0.1:${port}/health` } },
-      watch: { startup_ms: 8_000, stable_ms: 1_500, window_ms: 20_000, period_ms: 100 },
-      ...spec,
-    }),
-    box: 'bench',
-  });
+  const { spec, repository, url } = await make(home);
+  await services.register(service, { ...serviceSpecSchema.parse({ watch: shortWatch, ...spec }), box: 'bench' });
 
+  const faultPlan = join(home, 'faults.json');
   let worker: ChildProcess | null = null;
   const bench = {
     service,
+    home,
     repository,
     deploys,
     services,
-    processes,
+    instances,
+    box,
     databases,
     client,
+    url,
 
     startWorker(): void {
-      worker = spawn(process.execPath, [join(packageRoot, 'dist/workers/main.js')], {
+      const faults = existsSync(faultPlan) ? ['--import', join(packageRoot, 'tests/support/faults.js')] : [];
+      worker = spawn(process.execPath, [...faults, join(packageRoot, 'dist/workers/main.js')], {
         stdio: ['ignore', 'ignore', 'inherit'],
         env: {
           ...process.env,
           HOLDFAST_HOME: home,
+          HOLDFAST_TEST_FAULTS: faultPlan,
+          DOCKER_HOST: `unix://${paths.dockerSocket}`,
           HOLDFAST_BOX: 'bench',
           HOLDFAST_DATABASE: databases.database,
           DATABASE_URL: servers().databaseUrl,
@@ -74,11 +107,41 @@ export async function createDeployBench(spec: Partial<ServiceSpecInput> = {}) {
       });
     },
 
+    /** From now on the worker dies at these points, once at each, and is started again. Returns those that it died at. */
+    async dieAt(faults: readonly Fault[], work: () => Promise<void>): Promise<readonly Death[]> {
+      rmSync(`${faultPlan}.done`, { force: true });
+      writeFileSync(faultPlan, JSON.stringify(faults));
+      await bench.killWorker();
+      bench.startWorker();
+      const deaths: Death[] = [];
+      const revive = setInterval(() => {
+        if (worker === null || (worker.exitCode === null && worker.signalCode === null)) return;
+        bench.startWorker();
+      }, 100);
+      try {
+        await work();
+      } finally {
+        clearInterval(revive);
+      }
+      const attempts = linesOf(`${faultPlan}.attempts`).map(Number);
+      for (const line of linesOf(`${faultPlan}.done`)) {
+        const death = JSON.parse(line) as Omit<Death, 'resumed_after_ms'>;
+        const next = attempts.find((at) => at > death.at);
+        deaths.push({ ...death, resumed_after_ms: next === undefined ? null : next - death.at });
+      }
+      rmSync(faultPlan);
+      await bench.killWorker();
+      bench.startWorker();
+      return deaths;
+    },
+
     async killWorker(): Promise<void> {
       if (worker === null) return;
-      const exit = once(worker, 'exit');
-      worker.kill('SIGKILL');
-      await exit;
+      if (worker.exitCode === null && worker.signalCode === null) {
+        const exit = once(worker, 'exit');
+        worker.kill('SIGKILL');
+        await exit;
+      }
       worker = null;
     },
 
@@ -100,7 +163,10 @@ export async function createDeployBench(spec: Partial<ServiceSpecInput> = {}) {
       let seen = '';
       while (Date.now() < deadline) {
         const found = await deploys.find(id);
-        if (found?.closed_at != null) return found;
+        if (found?.closed_at != null) {
+          await client.workflow.getHandle(found.workflow_id, found.run_id ?? undefined).result();
+          return found;
+        }
         if (found !== null && found.phase !== seen) {
           seen = found.phase;
           await each(seen);
@@ -110,22 +176,55 @@ export async function createDeployBench(spec: Partial<ServiceSpecInput> = {}) {
       throw new Error(`The deploy did not end: it is in ${seen}`);
     },
 
+    /** What runs of the service, by any driver. */
+    async alive(): Promise<readonly string[]> {
+      const found = await Promise.all([box.drivers.process.alive(service), aliveInDocker()]);
+      return found.flat();
+    },
+
     async page(): Promise<string> {
-      const response = await fetch(`http://127.0.0.1:${port}/`);
+      const response = await fetch(url);
       return (await response.text()).trim();
     },
 
     async close(): Promise<void> {
       await bench.killWorker();
-      for (const { instance } of await processes.alive(service)) {
-        await processes.stop(service, instance, { timeout_ms: 1_000 });
+      const { traffic, driver } = serviceSpecSchema.parse(spec);
+      for (const row of await instances.list(service)) {
+        if ((await bench.alive()).includes(row.instance)) {
+          await box.drivers[driver].stop(row, AbortSignal.timeout(20_000));
+        }
       }
+      if (driver === 'docker') await box.drivers.docker.pruneInstances(service, []);
+      if (traffic !== undefined) await box.traffic.remove(service, traffic);
       await connection.close();
       await databases.drop();
       removeTree(home);
     },
   };
   return bench;
+
+  async function aliveInDocker(): Promise<readonly string[]> {
+    return spec.driver === 'docker' ? box.drivers.docker.alive(service) : [];
+  }
+}
+
+export interface Death {
+  /** `<activity>#<nth>` */
+  readonly activity: string;
+  readonly when: Fault['when'];
+  /** Unix time. */
+  readonly at: number;
+  /** Until any activity of the worker that came back began; null: none did. */
+  readonly resumed_after_ms: number | null;
+}
+
+function linesOf(path: string): readonly string[] {
+  if (!existsSync(path)) return [];
+  return readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '');
 }
 
 export type DeployBench = Awaited<ReturnType<typeof createDeployBench>>;

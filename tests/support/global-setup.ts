@@ -5,6 +5,8 @@ import { loadConfig } from '../../infra/config.ts';
 import { createReport } from '../../infra/stack/report.ts';
 import { startStack } from '../../infra/stack/stack.ts';
 import { removeAbandonedHomes } from './abandoned-homes.ts';
+import { removeAbandonedDaemons, startDockerDaemon } from './docker-daemon.ts';
+import { withoutDocker } from './without-docker.ts';
 import { buildWorkflowBundle } from './workflow-bundle.ts';
 
 /**
@@ -13,7 +15,23 @@ import { buildWorkflowBundle } from './workflow-bundle.ts';
  */
 export default async function setup(): Promise<void> {
   process.env['HOLDFAST_TEST_BUNDLE'] ??= await buildWorkflowBundle();
-  await removeAbandonedHomes();
+  await Promise.all([removeAbandonedHomes(), removeAbandonedDaemons()]);
+  stopOnSignals();
+  const started = await Promise.allSettled([startServers(), startDocker()]);
+  const failed = started.find(({ status }) => status === 'rejected');
+  if (failed === undefined) return;
+  await stopAll();
+  throw (failed as PromiseRejectedResult).reason;
+}
+
+async function startDocker(): Promise<void> {
+  if (withoutDocker || process.env['HOLDFAST_TEST_DOCKER'] !== undefined) return;
+  const daemon = await startDockerDaemon();
+  testServers.stops.push(() => daemon.remove());
+  process.env['HOLDFAST_TEST_DOCKER'] = daemon.socketPath;
+}
+
+async function startServers(): Promise<void> {
   if (process.env['HOLDFAST_TEST_POSTGRES'] !== undefined && process.env['HOLDFAST_TEST_TEMPORAL'] !== undefined)
     return;
 
@@ -29,12 +47,11 @@ export default async function setup(): Promise<void> {
   const interrupt = new AbortController();
   const report = createReport((line) => process.stderr.write(`${line}\n`));
   const starting = startStack(config, report, { apps: false, signal: interrupt.signal });
-  testServers.stop = async () => {
+  testServers.stops.push(async () => {
     interrupt.abort();
     await starting.then((stack) => stack.stop()).catch(() => undefined);
     await rm(home, { recursive: true, force: true });
-  };
-  stopOnSignals();
+  });
   const stack = await starting;
   process.env['HOLDFAST_TEST_POSTGRES'] = stack.database_url;
   process.env['HOLDFAST_TEST_TEMPORAL'] = stack.temporal_address;
@@ -43,9 +60,13 @@ export default async function setup(): Promise<void> {
 /** The servers are in process groups of their own, so Ctrl-C does not reach them; and then jest runs no teardown. */
 function stopOnSignals(): void {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(name, () => void testServers.stop?.().finally(() => process.exit(130)));
+    process.once(name, () => void stopAll().finally(() => process.exit(130)));
   }
 }
 
 /** Handed to global-teardown.ts, which jest runs in the same process. */
-export const testServers: { stop: (() => Promise<void>) | null } = { stop: null };
+const testServers: { readonly stops: (() => Promise<void>)[] } = { stops: [] };
+
+export async function stopAll(): Promise<void> {
+  await Promise.allSettled(testServers.stops.splice(0).map((stop) => stop()));
+}

@@ -1,5 +1,5 @@
-import { testServers } from './global-setup.ts';
+import { stopAll } from './global-setup.ts';
 
 export default async function teardown(): Promise<void> {
-  await testServers.stop?.();
+  await stopAll();
 }

@@ -1,82 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
-import { randomUUID } from 'node:crypto';
-import { deployWorkflowId, type DeployInput } from '../../domain/deploy/run.ts';
-import { deployRequestSchema, type DeployResult } from '../../domain/deploy/schemas.ts';
-import { newRelease, oldRelease, recordedBox } from '../support/recorded-box.ts';
-import { quietTemporal, replayFinished } from '../support/replay.ts';
-import { servers } from '../support/servers.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
-
-let connection: Connection;
-let native: NativeConnection;
-let client: Client;
-
-beforeAll(async () => {
-  quietTemporal();
-  const address = servers().temporalAddress;
-  connection = await Connection.connect({ address });
-  native = await NativeConnection.connect({ address });
-  client = new Client({ connection, namespace: 'holdfast' });
-});
-afterAll(async () => {
-  await connection.close();
-  await native.close();
-});
-
-type Box = ReturnType<typeof recordedBox>;
-
-/** Runs one deploy on a real Temporal, then replays its history: what finished once must finish the same again. */
-async function run(
-  box: Box,
-  request: Parameters<typeof deployRequestSchema.parse>[0] = {},
-  meanwhile?: (handle: { cancel(): Promise<unknown> }) => Promise<void>,
-): Promise<DeployResult> {
-  const id = randomUUID();
-  const queue = `t-${id}`;
-  const input: DeployInput = {
-    deploy_id: id,
-    service: `s-${id.slice(0, 8)}`,
-    box: id,
-    actor: 'tester',
-    request: deployRequestSchema.parse(request),
-  };
-  const common = { connection: native, namespace: 'holdfast', activities: box.activities };
-  const main = await Worker.create({ ...common, taskQueue: queue, workflowBundle: workflowBundle() });
-  const onBox = await Worker.create({ ...common, taskQueue: `box-${id}` });
-  const handle = await client.workflow.start('deploy', {
-    workflowId: deployWorkflowId(input.service),
-    taskQueue: queue,
-    args: [input],
-  });
-  const result = await onBox.runUntil(
-    main.runUntil(async () => {
-      await meanwhile?.(handle);
-      return (await handle.result()) as DeployResult;
-    }),
-  );
-  await replayFinished(handle, expect.getState().currentTestName ?? 'deploy');
-  return result;
-}
-
-const exited = {
-  running: false,
-  healthy: false,
-  answered: false,
-  reason: 'process_exited:1',
-  reported_build_sha: null,
-};
-
-/** A box on which the new release exits and the old one is well. */
-function badRelease(overrides: Parameters<typeof recordedBox>[0] = {}): Box {
-  const box: Box = recordedBox({
-    observeInstance: async (_, instance, count) =>
-      instance.endsWith('.rollback') ? box.samples(count, oldRelease) : box.samples(1, newRelease, exited),
-    ...overrides,
-  });
-  return box;
-}
+import { run, badRelease, exited, off } from '../support/run-deploy.ts';
+import { good, newRelease, oldRelease, recordedBox, type RecordedBox as Box } from '../support/recorded-box.ts';
 
 describe('the deploy state machine', () => {
   test('D4 a release that stays good is promoted', async () => {
@@ -115,7 +39,7 @@ describe('the deploy state machine', () => {
   });
 
   test('D10 a rollback that fails is its own outcome and sets safe mode', async () => {
-    const box: Box = recordedBox({ observeInstance: async () => box.samples(1, newRelease, exited) });
+    const box: Box = recordedBox({ observeInstance: async (order) => box.looks(order, newRelease, exited) });
     expect(await run(box)).toMatchObject({
       outcome: 'rollback_failed',
       rollback_performed: true,
@@ -126,8 +50,9 @@ describe('the deploy state machine', () => {
   });
 
   test('D10 a rollback that cannot even be decided ends in safe mode, not as if nothing had happened', async () => {
-    const box = badRelease({
+    const box: Box = badRelease({
       verifyRelease: async () => {
+        if (!box.calls.includes('start:candidate')) return 'ok';
         throw ApplicationFailure.nonRetryable('on purpose', 'CommandNotFound');
       },
     });
@@ -156,12 +81,12 @@ describe('the deploy state machine', () => {
       rollback_policy_reason: 'rollback_target_unspecified',
       rollback_target_valid: null,
     });
-    expect(box.calls.slice(-4)).toEqual(['desire:nothing', 'stop', 'releaseLocks', 'closed:stopped_no_target']);
+    expect(box.calls.slice(-4)).toEqual(['desire:nothing', 'stop:all', 'releaseLocks', 'closed:stopped_no_target']);
   });
 
   test('D8 a target whose bits are gone is denied, not replaced by another', async () => {
     const box = badRelease({ verifyRelease: async () => 'missing' });
-    expect(await run(box)).toMatchObject({
+    expect(await run(box, { accept_no_rollback: true })).toMatchObject({
       outcome: 'rollback_denied',
       rollback_policy_reason: 'rollback_target_missing',
       rollback_target_valid: false,
@@ -172,9 +97,11 @@ describe('the deploy state machine', () => {
     const box = badRelease();
     box.change({
       desired: { release_id: newRelease, state: 'running', epoch: 1, instance: 'before' },
-      releases: [{ release_id: newRelease, standing: 'good' }],
+      releases: [good(newRelease)],
     });
-    expect((await run(box)).rollback_policy_reason).toBe('rollback_target_same_as_deployed');
+    expect((await run(box, { accept_no_rollback: true })).rollback_policy_reason).toBe(
+      'rollback_target_same_as_deployed',
+    );
   });
 
   test.each([
@@ -204,7 +131,7 @@ describe('the deploy state machine', () => {
       startInstance: async ({ instance }) => {
         box.calls.push(`start:${instance.split('.')[1] ?? ''}`);
         if (instance.endsWith('.candidate')) throw ApplicationFailure.nonRetryable('on purpose', 'RunSpecInvalid');
-        return { pid: 1, started_at: null };
+        return { pid: 1, container_id: null, started_at: null };
       },
     });
     expect(await run(box)).toMatchObject({ outcome: 'rolled_back', failure_class: 'deploy_failure' });
@@ -244,11 +171,11 @@ describe('the deploy state machine', () => {
     let started = () => {};
     const reached = new Promise<void>((resolve) => (started = resolve));
     const box: Box = recordedBox({
-      observeInstance: async (_, instance, count) => {
-        if (instance.endsWith('.rollback')) return box.samples(count, oldRelease);
+      observeInstance: async (order) => {
+        if (order.instance.endsWith('.rollback')) return box.looks(order, oldRelease);
         started();
         await new Promise((resolve) => setTimeout(resolve, 100));
-        return [];
+        return order.state;
       },
     });
     const result = await run(box, {}, async (handle) => {
@@ -266,15 +193,140 @@ describe('the deploy state machine', () => {
   });
 
   test('D10 a rollback that an operator asks for goes to the newest good release', async () => {
-    const box: Box = recordedBox({ observeInstance: async (_, __, count) => box.samples(count, oldRelease) });
+    const box: Box = recordedBox({ observeInstance: async (order) => box.looks(order, oldRelease) });
     box.change({
       desired: { release_id: newRelease, state: 'running', epoch: 7, instance: 'before' },
-      releases: [
-        { release_id: newRelease, standing: 'good' },
-        { release_id: oldRelease, standing: 'good' },
-      ],
+      releases: [good(newRelease), good(oldRelease)],
     });
     const result = await run(box, { kind: 'rollback' });
     expect(result).toMatchObject({ outcome: 'promoted', deployed_release_id: oldRelease });
+  });
+
+  test('D8 a stop-first deploy whose failure could not be rolled back is refused, unless that was accepted', async () => {
+    const box = recordedBox();
+    box.change({ rollback_on: { ...off, deploy_failure: { self_hosted: true, external: true } } });
+    const refused = await run(box);
+    expect(refused.outcome).toBe('refused');
+    expect(refused.failure_reason).toMatch(
+      /^GuardRefused: rollback_consent: no rollback of watchdog_failure: rollback_disabled/,
+    );
+    expect(box.calls).toEqual(['releaseLocks', 'closed:refused']);
+    expect((await run(box, { accept_no_rollback: true })).outcome).toBe('promoted');
+  });
+
+  test('D7 what is unhealthy because a dependency was down before cut-over is degraded, not rolled back', async () => {
+    const box: Box = recordedBox({
+      downDependencies: async () => ['database'],
+      observeInstance: async (order) => box.looks(order, newRelease, { healthy: false, reason: 'http_status:503' }),
+    });
+    box.change({ has_dependencies: true });
+    expect(await run(box)).toMatchObject({ outcome: 'promoted_degraded', rollback_policy_status: 'not_evaluated' });
+    expect(box.calls).not.toContain('good:b');
+  });
+
+  test('D7 a dependency that was down excuses no release that exits', async () => {
+    const box = badRelease({ downDependencies: async () => ['database'] });
+    box.change({ has_dependencies: true });
+    expect((await run(box)).outcome).toBe('rolled_back');
+  });
+
+  test('D15 a release that is not what was asked for is a health failure and is rolled back', async () => {
+    const box = recordedBox({
+      checkIdentity: async (instance) => [
+        { check: 'bits', ok: instance.endsWith('.rollback'), reason: 'another image' },
+        { check: 'config', ok: true, reason: 'same' },
+      ],
+    });
+    expect(await run(box)).toMatchObject({
+      outcome: 'rolled_back',
+      failure_class: 'health_failure',
+      failure_reason: 'identity: bits another image',
+    });
+  });
+});
+
+describe('start-first', () => {
+  test('D11 the new one is proved before traffic moves, and the old one goes last', async () => {
+    const box = recordedBox();
+    box.startFirst();
+    expect(await run(box)).toMatchObject({ outcome: 'promoted', cut_over: 'start_first' });
+    expect(box.calls).toEqual([
+      ...['start:candidate', 'desire:b', 'point:candidate', 'stop', 'good:b', 'releaseLocks', 'closed:promoted'],
+    ]);
+  });
+
+  test('D8 a failure before traffic moved discards the candidate: not a rollback', async () => {
+    const box = badRelease();
+    box.startFirst();
+    expect(await run(box)).toMatchObject({
+      outcome: 'discarded',
+      failure_class: 'deploy_failure',
+      rollback_policy_status: 'not_evaluated',
+      rollback_performed: false,
+      deployed_release_id: null,
+    });
+    expect(box.calls).toEqual(['start:candidate', 'known_bad:b', 'stop', 'releaseLocks', 'closed:discarded']);
+  });
+
+  test('D10 a failure with traffic on it goes back to what stood by, with nothing started', async () => {
+    const before = {
+      instance: 'before',
+      port: 1_111,
+      cut_over: 'start_first',
+      expected_build_sha: oldRelease,
+    } as const;
+    const box: Box = recordedBox({
+      standby: async () => before,
+      observeInstance: async (order) => {
+        if (order.instance === 'before') return box.looks(order, oldRelease);
+        return box.looks(order, newRelease, order.via === 'traffic' ? exited : {});
+      },
+    });
+    box.startFirst();
+    expect(await run(box)).toMatchObject({ outcome: 'rolled_back', failure_class: 'watchdog_failure' });
+    expect(box.calls.filter((call) => !call.startsWith('known_bad'))).toEqual([
+      ...['start:candidate', 'desire:b', 'point:candidate', 'desire:a', 'point:before', 'stop'],
+      ...['releaseLocks', 'closed:rolled_back'],
+    ]);
+  });
+});
+
+describe('what a watch hands over', () => {
+  const verdict = { epoch: 7, failure_class: 'watchdog_failure', reason: 'process_exited:1' } as const;
+  function young(overrides: Parameters<typeof recordedBox>[0] = {}): Box {
+    const box: Box = recordedBox({ observeInstance: async (order) => box.looks(order, oldRelease), ...overrides });
+    box.change({
+      desired: { release_id: newRelease, state: 'running', epoch: 7, instance: 'before' },
+      releases: [good(newRelease), good(oldRelease)],
+    });
+    return box;
+  }
+
+  test('D6 the release before is put back and proved', async () => {
+    const box = young();
+    expect(await run(box, { kind: 'rollback' }, undefined, { watch: verdict })).toMatchObject({
+      outcome: 'rolled_back',
+      deployed_release_id: newRelease,
+      rollback_target_release_id: oldRelease,
+      failure_class: 'watchdog_failure',
+    });
+    expect(box.calls).toContain('known_bad:b');
+  });
+
+  test('D6 a verdict about what is not there any more is dropped: an operator was faster', async () => {
+    const box = young();
+    const result = await run(box, { kind: 'rollback' }, undefined, { watch: { ...verdict, epoch: 6 } });
+    expect(result).toMatchObject({ outcome: 'refused', rollback_performed: false });
+    expect(result.failure_reason).toMatch(/^DesiredStateChanged/);
+    expect(box.calls).toEqual(['releaseLocks', 'closed:refused']);
+  });
+
+  test('D10 what an automatic rollback put there is not rolled back again', async () => {
+    const box = young();
+    box.change({ automatic_rollback_used: true });
+    expect(await run(box, { kind: 'rollback' }, undefined, { watch: verdict })).toMatchObject({
+      outcome: 'rollback_denied',
+      rollback_policy_reason: 'automatic_rollback_already_used',
+    });
   });
 });

@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bootId, findProcess, identityOf, isAlive } from '../../../adapters/process/identity.ts';
+import { bootId, findProcess, identityOf, isAlive, startedAt } from '../../../adapters/process/identity.ts';
 import { neverRan, writeState } from '../../../adapters/process/instance-folder.ts';
 import { makeBox, service, until, type Box } from '../../support/box.ts';
 
@@ -141,6 +141,74 @@ describe('what is not ours is not taken for ours', () => {
     expect(await other.processes.alive(service)).toHaveLength(1);
     await other.close();
   });
+});
+
+test('D1 a program that forks twice has ended, as its exit code says; what it left is found and stopped', async () => {
+  const away = `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(forever)}], { detached: true, stdio: 'ignore' }).unref()`;
+  const first = `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(away)}], { detached: true, stdio: 'ignore' }).unref()`;
+  const { instance } = await started(first);
+  await until(async () => (await box.processes.inspect(service, instance)).exit_code === 0);
+  await until(() => box.pids(instance).length === 1);
+  const left = box.pids(instance)[0] ?? 0;
+  expect(await box.driver().inspect(service, instance)).toMatchObject({ running: false, exit_code: 0 });
+  expect((await box.processes.alive(service)).filter((each) => each.instance === instance)).toEqual([
+    { instance, pid: left },
+  ]);
+  await box.processes.prune(service, []);
+  expect(existsSync(box.folder(instance))).toBe(true);
+
+  expect(await box.processes.stop(service, instance, { timeout_ms: 2_000 })).toMatchObject({ exit_code: 0 });
+  expect(findProcess(left)).toBeNull();
+});
+
+test('D1 a child with an environment and a session of its own goes with the program that it comes from', async () => {
+  const script = `const { pid } = require('node:child_process').spawn('env', ['-i', process.execPath, '-e', ${JSON.stringify(`process.title = 'x'; ${forever}`)}], { detached: true, stdio: 'ignore' }); console.log(pid); ${forever}`;
+  const { instance } = await started(script);
+  await until(() => /^\d+\n/.test(box.log(instance)));
+  const child = Number(box.log(instance));
+  await until(() => findProcess(child) !== null && !box.pids(instance).includes(child));
+  expect(await box.processes.owns(service, child)).toBe(true);
+  await box.processes.stop(service, instance, { timeout_ms: 2_000 });
+  expect(findProcess(child)).toBeNull();
+});
+
+test('D1 the time of the start stays the same, whoever says it: another one would be another start', async () => {
+  const { instance, state, pid } = await started(forever);
+  const identity = identityOf(pid);
+  if (identity === null) throw new Error('no process');
+  expect(state.started_at).toBe(startedAt(identity));
+  process.kill(box.keeperPid(instance), 'SIGKILL');
+  await until(() => findProcess(box.keeperPid(instance)) === null);
+  rmSync(join(box.folder(instance), 'state.json'));
+  const looks = [];
+  for (let look = 0; look < 5; look += 1) {
+    looks.push((await box.driver().inspect(service, instance)).started_at);
+    await sleep(35);
+  }
+  await box.driver().start(box.request(instance, forever));
+  looks.push((await box.processes.inspect(service, instance)).started_at);
+  expect(new Set(looks)).toEqual(new Set([state.started_at]));
+});
+
+test('D1 whose a process is: the programs of a service and their children, and nobody else', async () => {
+  const { instance, pid } = await started(
+    `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(forever)}]); ${forever}`,
+  );
+  await until(() => box.pids(instance).length === 2);
+  for (const own of box.pids(instance)) expect(await box.processes.owns(service, own)).toBe(true);
+  expect(await box.processes.owns('other', pid)).toBe(false);
+  expect(await box.processes.owns(service, process.pid)).toBe(false);
+  expect(await box.processes.owns(service, 4_194_303)).toBe(false);
+});
+
+test('D1 a name can be used again only when it is forgotten, and nothing that runs is forgotten', async () => {
+  const { instance, pid } = await started(forever);
+  await box.processes.forget(service, instance);
+  expect(await box.processes.inspect(service, instance)).toMatchObject({ running: true, pid });
+  await box.processes.stop(service, instance, { timeout_ms: 2_000 });
+  await box.processes.forget(service, instance);
+  expect(await box.processes.inspect(service, instance)).toMatchObject({ exists: false });
+  expect(await box.processes.start(box.request(instance, forever))).toMatchObject({ running: true });
 });
 
 test('an instance that was never started does not exist', async () => {

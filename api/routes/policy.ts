@@ -1,0 +1,66 @@
+import type { ServiceStore, StoredRelease, StoredService } from '../../adapters/postgres/services.ts';
+import { defaultChain, standingOf } from '../../domain/deploy/metadata.ts';
+import { policyCases } from '../../domain/deploy/policy.ts';
+import type { Policy, PolicyTest } from '../../domain/deploy/policy-schemas.ts';
+import type { Route } from '../route.ts';
+import { known } from './service.ts';
+
+/** Row D8: the policy as data, and what it would say. The bits of a target are looked at only by a deploy. */
+export function policyRoutes(route: Route, { services }: { readonly services: ServiceStore }): void {
+  route('policy_show', async ({ params }) => {
+    const service = await known(services, params.name);
+    return { status: 200, body: policyOf(service, await services.releases(service.name)) };
+  });
+
+  route('policy_test', async ({ params, query }) => {
+    const service = await known(services, params.name);
+    return { status: 200, body: testOf(service, await services.releases(service.name), query.target) };
+  });
+}
+
+function policyOf({ name, spec, desired, safe_mode }: StoredService, releases: readonly StoredRelease[]): Policy {
+  const { policy, deployment_context } = spec;
+  return {
+    service: name,
+    ...{ deployment_context, safe_mode },
+    ...policy,
+    freeze: policy.freeze.map((window) => ({ ...window })),
+    has_executor: hasExecutor(spec),
+    release_sources: [...(spec.release_sources ?? defaultChain(deployment_context))],
+    deployed_release_id: desired.release_id,
+    rollback_target_release_id: newestGood(releases, desired.release_id),
+  };
+}
+
+function testOf(
+  { name, spec, desired, safe_mode }: StoredService,
+  releases: readonly StoredRelease[],
+  extra: string | undefined,
+): PolicyTest {
+  const deployed = releases.find(({ release_id }) => release_id === desired.release_id);
+  const ids = new Set([newestGood(releases, desired.release_id), desired.release_id, extra ?? null]);
+  const named = [...ids].filter((id) => id !== null);
+  const bits = spec.driver === 'command' ? ('unowned' as const) : ('ok' as const);
+  const targets = named.map((release_id) => ({
+    ...{ release_id, standing: standingOf(release_id, releases, { bits, deployed }) },
+  }));
+  const facts = {
+    safe_mode,
+    automatic_rollback_used: false,
+    override: null,
+    has_executor: hasExecutor(spec),
+    deployed_release_id: desired.release_id ?? '',
+  };
+  const cases = policyCases(facts, spec.policy.rollback_on, [null, ...targets]);
+  return { service: name, cases: cases.map((each) => ({ ...each })) };
+}
+
+function newestGood(releases: readonly StoredRelease[], deployed: string | null): string | null {
+  return (
+    releases.find(({ standing, release_id }) => standing === 'good' && release_id !== deployed)?.release_id ?? null
+  );
+}
+
+function hasExecutor({ driver, commands }: StoredService['spec']): boolean {
+  return driver !== 'command' || commands?.rollback !== undefined;
+}

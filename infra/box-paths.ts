@@ -1,0 +1,16 @@
+import { join } from 'node:path';
+import type { BoxOptions } from '../adapters/box.ts';
+import type { Config } from './config.ts';
+import { packageRoot } from './package-root.ts';
+
+/** Where a box keeps what it runs, and the compiled programs that outlive the worker. */
+export function boxPaths({
+  home,
+  dockerSocket,
+}: Pick<Config, 'home' | 'dockerSocket'>): Omit<BoxOptions, 'env' | 'instances'> {
+  return {
+    ...{ home, dockerSocket },
+    keeperPath: join(packageRoot, 'dist/adapters/process/keeper.js'),
+    forwarderPath: join(packageRoot, 'dist/adapters/switch/forwarder.js'),
+  };
+}

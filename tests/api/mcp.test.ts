@@ -1,0 +1,410 @@
+import type { Client } from '@modelcontextprotocol/client';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createProgram } from '../../cli/program.ts';
+import { createTools } from '../../api/mcp/tools.ts';
+import { actions, type Action, type ActionName } from '../../domain/action.ts';
+import { deploySchema } from '../../domain/deploy/schemas.ts';
+import { logPageSchema } from '../../domain/log.ts';
+import { allows, roles } from '../../domain/role.ts';
+import { serviceSpecSchema } from '../../domain/service.ts';
+import { packageRoot } from '../../infra/package-root.ts';
+import { answerTo, anyText, connectHttp, eras, refusalOf, withText, writeLog } from './mcp-clients.ts';
+import { serviceNameOfItsOwn, smallestSpec, startApi, type TestApi } from './start-api.ts';
+
+let api: TestApi;
+const started: string[] = [];
+beforeAll(async () => (api = await startApi()));
+afterAll(async () => {
+  // No worker runs: what was started would wait for ever.
+  const { workflow } = api.temporal.client;
+  await Promise.allSettled(started.map((name) => workflow.getHandle(`deploy/${name}`).terminate()));
+  await api.close();
+});
+
+const toolNames = [
+  ...['health_show', 'service_list', 'service_show', 'service_stop', 'safe_mode_clear', 'service_health', 'log_read'],
+  ...['policy_show', 'policy_test', 'release_list', 'deploy_start', 'deploy_list', 'deploy_show', 'deploy_override'],
+  ...['event_list'],
+];
+const roleOf = (name: string) => actions[name as ActionName].role ?? 'viewer';
+
+async function registered(spec: object = smallestSpec): Promise<string> {
+  const name = serviceNameOfItsOwn();
+  started.push(name);
+  expect((await api.ask('PUT', `/v1/services/${name}`, { body: spec, token: api.tokens.admin })).status).toBe(201);
+  return name;
+}
+
+const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString();
+
+describe.each(eras)('protocol %s', (version, mode) => {
+  const clients: Client[] = [];
+  afterAll(() => Promise.all(clients.map((client) => client.close())));
+  async function as(role: (typeof roles)[number]): Promise<Client> {
+    const client = await connectHttp(api.url, api.tokens[role], mode);
+    clients.push(client);
+    return client;
+  }
+
+  test('O5 the version is agreed and the server says what it is', async () => {
+    const client = await as('viewer');
+    expect(client.getNegotiatedProtocolVersion()).toBe(version);
+    expect(client.getServerVersion()).toMatchObject({ name: 'holdfast' });
+    expect(client.getInstructions()).toContain('deploy_show');
+  });
+
+  test.each(roles)('O5 %s: the list has what this role may call, in the order of the table', async (role) => {
+    const { tools } = await (await as(role)).listTools();
+    const expected = toolNames.filter((name) => allows(role, roleOf(name)));
+    expect(tools.map(({ name }) => name)).toEqual(expected);
+    expect(expected.includes('deploy_start')).toBe(role === 'operator' || role === 'admin');
+  });
+
+  test('O5 every tool has four hints, a schema of objects for what goes in and out, and refers to nothing', async () => {
+    const { tools } = await (await as('admin')).listTools();
+    for (const { name, annotations, inputSchema, outputSchema, description, title } of tools) {
+      const { method } = actions[name as ActionName];
+      const { readOnlyHint, destructiveHint, idempotentHint, openWorldHint } = annotations ?? {};
+      expect([name, ...[destructiveHint, idempotentHint, openWorldHint].map((hint) => typeof hint)]).toEqual([
+        name,
+        ...['boolean', 'boolean', 'boolean'],
+      ]);
+      expect([name, readOnlyHint]).toEqual([name, method === 'get']);
+      expect([name, inputSchema.type, outputSchema?.['type']]).toEqual([name, 'object', 'object']);
+      expect(Object.keys(inputSchema.properties ?? {}).includes('idempotency_key')).toBe(method === 'post');
+      expect(JSON.stringify([inputSchema, outputSchema])).not.toContain('$ref');
+      expect(name).toMatch(/^[A-Za-z0-9_.-]+$/);
+      expect([title, description].every((text) => text !== undefined && text.length > 5)).toBe(true);
+    }
+  });
+
+  test('O5 every tool that reads answers in the form that it announced', async () => {
+    const name = await registered();
+    const client = await as('viewer');
+    await client.listTools(); // from here on the client holds every answer against the schema
+    const { id } = await answerTo(await as('operator'), 'deploy_start', { name });
+    expect(await answerTo(client, 'health_show')).toMatchObject({ build_sha: 'abc' });
+    expect(await answerTo(client, 'service_list', { limit: 200 })).toMatchObject({ next_cursor: null });
+    expect(await answerTo(client, 'service_show', { name })).toMatchObject({ name });
+    expect(await answerTo(client, 'release_list', { name })).toEqual({ items: [], next_cursor: null });
+    expect(await answerTo(client, 'deploy_list', { name })).toMatchObject({ items: [{ id }] });
+    expect(await answerTo(client, 'deploy_show', { id })).toMatchObject({ id, service: name, closed_at: null });
+    expect(await answerTo(client, 'policy_show', { name })).toMatchObject({ service: name });
+    expect(await answerTo(client, 'policy_test', { name, target: 'a'.repeat(40) })).toMatchObject({ service: name });
+    expect(await answerTo(client, 'event_list', { subject: `service/${name}` })).toMatchObject({
+      items: [{ type: 'service.registered' }],
+    });
+    expect(await answerTo(client, 'log_read', { name, limit: 5 })).toMatchObject({ logs: [], truncated: false });
+    // What was registered without a box is on the box of this API.
+    expect(await answerTo(client, 'service_health', { name })).toMatchObject({ service: name, healthy: false });
+  });
+
+  test('O5 a deploy answers at once with its id; the same key is the same deploy, over MCP and HTTP', async () => {
+    const name = await registered();
+    const client = await as('operator');
+    const given = { name, ref: 'main', kind: 'deploy', idempotency_key: `once ${version}` };
+    const first = deploySchema.parse(await answerTo(client, 'deploy_start', given));
+    expect(first).toMatchObject({ service: name, actor: 'operator', phase: 'requested', closed_at: null });
+    const reversed = Object.fromEntries(Object.entries(given).reverse());
+    expect((await answerTo(client, 'deploy_start', reversed))['id']).toBe(first.id);
+    const overHttp = await api.ask('POST', `/v1/services/${name}/deploys`, {
+      body: { kind: 'deploy', ref: 'main' },
+      headers: { 'idempotency-key': `once ${version}` },
+    });
+    expect([overHttp.status, overHttp.body.id]).toEqual([202, first.id]);
+    expect(await api.databases.ops`select 1 from deploys where service = ${name}`).toHaveLength(1);
+
+    const other = await refusalOf(client, 'deploy_start', { ...given, ref: 'other' });
+    expect(other).toMatchObject({ type: 'urn:holdfast:problem:idempotency_key_reused', next: anyText });
+  });
+
+  test('O5 a busy service is a failure of the call that names the run in the way; under a key for ever', async () => {
+    const name = await registered();
+    const client = await as('operator');
+    const { id, run_id } = await answerTo(client, 'deploy_start', { name });
+    for (const key of [{}, { idempotency_key: `busy ${version}` }, { idempotency_key: `busy ${version}` }]) {
+      const busy = await refusalOf(client, 'deploy_start', { name, ...key });
+      expect(busy).toMatchObject({ status: 409, run_id, next: `holdfast deploys show ${String(id)}` });
+    }
+    expect(await refusalOf(client, 'service_stop', { name })).toMatchObject({ status: 409, run_id });
+  });
+
+  test('D9 an override that is refused is a failure of the call, with its reason and advice', async () => {
+    const name = await registered();
+    const client = await as('operator');
+    const { id } = await answerTo(client, 'deploy_start', { name });
+    await api.temporal.client.workflow.getHandle(`deploy/${name}`).terminate();
+    const said = { id, action: 'abort', reason: 'wrong branch', expires_at: inAnHour() };
+    expect(await refusalOf(client, 'deploy_override', said)).toMatchObject({
+      status: 409,
+      detail: withText('override_too_late'),
+      next: `holdfast deploys show ${String(id)}`,
+    });
+    const { overrides } = await answerTo(client, 'deploy_show', { id });
+    expect(overrides).toMatchObject([{ action: 'abort', actor: 'operator', refusal: 'override_too_late' }]);
+    const without = await refusalOf(client, 'deploy_override', { ...said, reason: undefined });
+    expect(without).toMatchObject({ errors: [{ path: 'reason' }] });
+  });
+
+  test('O5 what cannot be understood says which field, and never its value', async () => {
+    const client = await as('operator');
+    const name = await registered();
+    const wrong = [
+      [{ name, colour: 'hunter2' }, 'colour'],
+      [{ name, kind: 'hunter2' }, 'kind'],
+      [{}, 'name'],
+      [{ name, idempotency_key: '' }, 'idempotency_key'],
+      [{ name, ref: 'a', requested_release_id: 'c'.repeat(40) }, ''],
+    ] as const;
+    for (const [given, path] of wrong) {
+      const refused = await refusalOf(client, 'deploy_start', given);
+      expect(refused).toMatchObject({ status: 400, errors: [{ path }], next: anyText });
+      expect(JSON.stringify(refused)).not.toContain('hunter2');
+    }
+    expect(await refusalOf(client, 'service_list', { limit: 201 })).toMatchObject({ errors: [{ path: 'limit' }] });
+    expect(await refusalOf(client, 'service_show', { name: 'nobody' })).toMatchObject({ status: 404 });
+    await expect(client.callTool({ name: 'token_create', arguments: {} })).rejects.toMatchObject({ code: -32602 });
+  });
+
+  test.each(['viewer', 'agent'] as const)('O5 %s may not deploy, and is told which role may', async (role) => {
+    const name = await registered();
+    const client = await as(role);
+    for (const tool of toolNames.filter((one) => !allows(role, roleOf(one)))) {
+      expect(await refusalOf(client, tool, { name })).toMatchObject({
+        type: 'urn:holdfast:problem:forbidden',
+        detail: withText('operator'),
+        next: withText('holdfast token create'),
+      });
+    }
+    expect(await api.databases.ops`select 1 from deploys where service = ${name}`).toHaveLength(0);
+  });
+
+  test('D10 safe mode is cleared; what answers nothing over HTTP says that it is done', async () => {
+    const name = await registered();
+    await api.parts.services.setSafeMode(name);
+    const client = await as('operator');
+    await client.listTools();
+    expect(await answerTo(client, 'safe_mode_clear', { name })).toEqual({ done: true });
+    expect(await answerTo(client, 'service_show', { name })).toMatchObject({ safe_mode: false });
+    expect(await answerTo(client, 'service_stop', { name })).toMatchObject({ workflow_id: `deploy/${name}` });
+  });
+
+  test('O5 resources: the logs of services, a run; each says what the tool says', async () => {
+    const name = await registered();
+    const client = await as('viewer');
+    const { id } = await answerTo(await as('operator'), 'deploy_start', { name });
+    const { resources } = await client.listResources();
+    expect(resources.map(({ uri }) => uri)).toContain(`holdfast://services/${name}/logs`);
+    const { resourceTemplates } = await client.listResourceTemplates();
+    expect(resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual([
+      'holdfast://runs/{id}',
+      'holdfast://services/{name}/logs{?cursor,limit}',
+    ]);
+    const run = await read(client, `holdfast://runs/${String(id)}`);
+    expect(run).toEqual(await answerTo(client, 'deploy_show', { id }));
+  });
+
+  test('D14 a log is read to its end by cursors, over the tool and the resource alike', async () => {
+    const name = await registered();
+    const client = await as('viewer');
+    const { id } = await answerTo(await as('operator'), 'deploy_start', { name });
+    const nothing = await answerTo(client, 'log_read', { name });
+    expect(nothing).toMatchObject({ logs: [], epoch: null });
+    const lines = Array.from({ length: 25 }, (_, index) => `line ${index}`);
+    await writeLog(api, name, String(id), lines.map((line) => `${line}\n`).join(''));
+    const last = await read(client, `holdfast://services/${name}/logs?limit=2`);
+    expect(last).toMatchObject({ logs: lines.slice(-2), truncated: false });
+    expect(last).toEqual(await answerTo(client, 'log_read', { name, limit: 2 }));
+
+    const heard: string[] = [];
+    for (let cursor = String(nothing['cursor']), more = true; more;) {
+      const uri = `holdfast://services/${name}/logs?limit=10&cursor=${encodeURIComponent(cursor)}`;
+      const page = logPageSchema.parse(await read(client, uri));
+      expect(page).toEqual(await answerTo(client, 'log_read', { name, limit: 10, cursor }));
+      heard.push(...page.logs);
+      [cursor, more] = [page.cursor, page.has_more];
+    }
+    expect(heard).toEqual(lines);
+  });
+
+  test('D14 a resource that does not exist, or a cursor that was made up, is an error with advice', async () => {
+    const name = await registered();
+    const client = await as('viewer');
+    for (const uri of [
+      'holdfast://runs/00000000-0000-4000-8000-000000000000',
+      'holdfast://services/nobody/logs',
+      'holdfast://colours/red',
+    ]) {
+      await expect(client.readResource({ uri })).rejects.toMatchObject({
+        message: withText('here is no'),
+      });
+    }
+    for (const query of ['cursor=made-up', 'limit=0', 'colour=red']) {
+      const reading = client.readResource({ uri: `holdfast://services/${name}/logs?${query}` });
+      await expect(reading).rejects.toMatchObject({ code: -32602, data: { status: 400, next: anyText } });
+    }
+  });
+
+  test('O5 secrets are in no answer', async () => {
+    const name = await registered({
+      source: { git: 'https://bob:url-hunter2@git.example/web.git?access_token=query-hunter2' },
+      run: { argv: ['node', 'web.js'], env: { PASSWORD: 'env-hunter2' } },
+    });
+    const token = api.tokens.admin;
+    await api.parts.events.append({ type: 'error', subject: `service/${name}`, actor: 'x', data: { said: token } });
+    const client = await as('viewer');
+    const { id } = await answerTo(await as('operator'), 'deploy_start', { name });
+    await writeLog(api, name, String(id), `started with ${token} at https://bob:url-hunter2@git.example/\n`);
+    const answers = [
+      await answerTo(client, 'log_read', { name }),
+      await answerTo(client, 'service_show', { name }),
+      await answerTo(client, 'event_list', { subject: `service/${name}` }),
+      await read(client, `holdfast://services/${name}/logs`),
+    ];
+    const everything = JSON.stringify(answers) + api.logged();
+    for (const shown of ['PASSWORD', 'started with']) expect(everything).toContain(shown);
+    for (const secret of ['env-hunter2', 'url-hunter2', 'query-hunter2', ...Object.values(api.tokens)]) {
+      expect(everything).not.toContain(secret);
+    }
+  });
+});
+
+async function read(client: Client, uri: string): Promise<unknown> {
+  const { contents } = await client.readResource({ uri });
+  expect(contents).toMatchObject([{ uri, mimeType: 'application/json' }]);
+  return JSON.parse((contents[0] as { text: string }).text);
+}
+
+interface ResourcesPage {
+  readonly result?: { readonly resources: readonly { readonly uri: string }[]; readonly nextCursor?: string };
+  readonly error?: object;
+}
+
+describe('over HTTP', () => {
+  const list = { jsonrpc: '2.0', id: 1, method: 'tools/list' };
+  const accept = 'application/json, text/event-stream';
+  const post = (options: { token?: string | null; body?: unknown; headers?: Record<string, string> } = {}) =>
+    api.ask('POST', '/mcp', { body: list, ...options, headers: { accept, ...options.headers } });
+
+  test('O5 without a token, or with one that is not known, 401 and the challenge', async () => {
+    for (const token of [null, 'hf_0123456789ab_nonsensenonsense']) {
+      const { status, headers } = await post({ token });
+      expect([status, headers.get('www-authenticate')]).toEqual([
+        401,
+        expect.stringMatching(/^Bearer realm="holdfast"/),
+      ]);
+    }
+    expect((await post()).status).toBe(200);
+  });
+
+  test('O5 under /v1 too; only POST', async () => {
+    expect((await api.ask('POST', '/v1/mcp', { body: list, headers: { accept } })).status).toBe(200);
+    for (const method of ['GET', 'DELETE', 'PUT']) {
+      const { status, headers } = await api.ask(method, '/mcp');
+      expect([status, headers.get('allow')]).toEqual([405, 'POST']);
+    }
+  });
+
+  test('O5 an Origin that is not of this machine is 403, with and without a token', async () => {
+    for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1.evil.example', 'nonsense']) {
+      expect((await post({ headers: { origin } })).status).toBe(403);
+      expect((await post({ headers: { origin }, token: null })).status).toBe(403);
+    }
+    for (const origin of ['http://localhost:3000', 'http://127.0.0.1:8420', 'http://[::1]:1']) {
+      expect((await post({ headers: { origin } })).status).toBe(200);
+    }
+  });
+
+  test('O5 resources come in pages; a cursor that was made up is refused', async () => {
+    const spec = { ...serviceSpecSchema.parse(smallestSpec), box: 'testbox' };
+    for (let index = 0; index < 51; index += 1) await api.parts.services.register(`paged-${index}`, spec);
+    const page = async (cursor?: string) => {
+      const body = { jsonrpc: '2.0', id: 1, method: 'resources/list', params: cursor === undefined ? {} : { cursor } };
+      const { text } = await post({ body });
+      return JSON.parse(text.replace(/^.*\ndata: /s, '')) as ResourcesPage;
+    };
+    const uris: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const { result } = await page(cursor);
+      uris.push(...(result?.resources ?? []).map(({ uri }) => uri));
+      cursor = result?.nextCursor;
+    } while (cursor !== undefined);
+    const rows = await api.databases.ops<{ name: string }[]>`select name from services order by name`;
+    expect(uris).toEqual(rows.map(({ name }) => `holdfast://services/${name}/logs`));
+    expect((await page('made-up')).error).toMatchObject({ code: -32602, message: withText('next_cursor') });
+  });
+
+  test('O5 what is too large, not JSON, or a batch is refused', async () => {
+    const large = { ...list, params: { cursor: 'x'.repeat(300_000) } };
+    const replies = [
+      await post({ body: large }),
+      await post({ body: '{' }),
+      await post({ body: [list, list] }),
+      await post({ headers: { 'content-type': 'text/plain' } }),
+    ];
+    expect(replies.map(({ status }) => status)).toEqual([413, 400, 400, 415]);
+    expect((await post()).status).toBe(200);
+  });
+
+  test('O5 requests over MCP count with all others of the token', async () => {
+    const limited = await startApi({ limits: { requestsPerMinute: 3 } });
+    try {
+      const ask = () => limited.ask('POST', '/mcp', { body: list, headers: { accept } });
+      await limited.ask('GET', '/v1/services');
+      expect([(await ask()).status, (await ask()).status, (await ask()).status]).toEqual([200, 200, 429]);
+    } finally {
+      await limited.close();
+    }
+  });
+
+  test('O5 a line of the log says which action a call was', async () => {
+    await post({
+      body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'service_list', arguments: {} } },
+    });
+    const lines = api
+      .logged()
+      .split('\n')
+      .filter((line) => line.includes('"path":"/mcp"'));
+    expect(JSON.parse(lines.at(-1) ?? '{}')).toMatchObject({ action: 'service_list', actor: 'operator', status: 200 });
+  });
+
+  test('O5 what goes wrong inside is told without its cause, which is in the log', async () => {
+    const broken = await startApi({ databaseUrl: 'postgres://nobody:hunter2@127.0.0.1:1/none' });
+    try {
+      const { status, text } = await broken.ask('POST', '/mcp', { body: list, headers: { accept } });
+      expect([status, text.includes('hunter2')]).toEqual([503, false]);
+    } finally {
+      await broken.close();
+    }
+  });
+});
+
+test('O1 one table: tools, operations of OpenAPI and commands are all of it, and nothing else', async () => {
+  const names = Object.keys(actions);
+  expect([...createTools().keys()]).toEqual(names.filter((name) => toolNames.includes(name)));
+  expect([...createTools().keys()].sort()).toEqual([...toolNames].sort());
+  const { text } = await api.ask('GET', '/v1/openapi.json', { token: null });
+  const operationIds = [...text.matchAll(/"operationId":"(\w+)"/g)].map(([, id]) => id);
+  expect(operationIds.sort()).toEqual([...names].sort());
+  const program = createProgram();
+  for (const { command } of Object.values<Action>(actions)) {
+    if (command === null) continue;
+    const found = command
+      .split(' ')
+      .reduce((at, word) => at.commands.find((one) => one.name() === word) ?? program, program);
+    expect([command, found === program]).toEqual([command, false]);
+  }
+});
+
+test('O5 the reference has every tool with its role and hints', () => {
+  const reference = readFileSync(join(packageRoot, 'docs/reference/mcp.md'), 'utf8');
+  const rows = [...reference.matchAll(/^\| `(\w+)` +\| .*?\| (\w+) +\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm)];
+  const described = rows.map(([, name, role, ...hints]) => [name, role, ...hints.map((hint) => hint.trim() === 'yes')]);
+  const announced = [...createTools().values()].map(({ name, role, shown: { annotations } }) => {
+    const { readOnlyHint, destructiveHint, idempotentHint, openWorldHint } = annotations ?? {};
+    return [name, role, readOnlyHint === false, destructiveHint, idempotentHint, openWorldHint];
+  });
+  expect(described).toEqual(announced);
+});
