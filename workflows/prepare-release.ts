@@ -12,8 +12,8 @@ import {
 import type { RollbackDecision } from '../domain/deploy/policy.ts';
 import { failureClasses, type FailureClass } from '../domain/deploy/words.ts';
 import type { DeployRun } from './deploy-run.ts';
-import { buildingOn, onBox } from './proxies.ts';
-import { decideNow } from './rollback-policy.ts';
+import { buildingOn, onBox, operations } from './proxies.ts';
+import { decisionsNow } from './rollback-policy.ts';
 
 type ResolvedRelease = Awaited<ReturnType<DeployActivities['resolveRelease']>>;
 
@@ -40,8 +40,7 @@ export async function prepareRelease(run: DeployRun, facts: ServiceFacts): Promi
 
   await journal.enter('guard');
   const guards = await onBox(input.box).checkGuards(input.deploy_id, input.request.kind);
-  const consent = input.request.kind === 'rollback' ? [] : [await consentTo(run, facts, release_id)];
-  await mustPass(run, [...guards, ...consent]);
+  await mustPass(run, guards);
   const down = facts.has_dependencies ? await onBox(input.box).downDependencies(input.deploy_id) : [];
   if (down.length > 0) await journal.check('dependencies', false, `down before cut-over: ${down.join(', ')}`);
 
@@ -51,6 +50,8 @@ export async function prepareRelease(run: DeployRun, facts: ServiceFacts): Promi
   } else {
     const { digest } = await buildingOn(input.box).buildRelease(input.deploy_id, release, lock_token);
     await journal.check('build', true, 'built', { digest });
+    // Only now is it known which schema it makes. Nothing that runs has been touched.
+    await mustPass(run, [await consentTo(run, release_id)]);
   }
   return { release_id, down };
 }
@@ -88,13 +89,15 @@ async function askSources({ input }: DeployRun, facts: ServiceFacts, release_id:
 }
 
 /** Row D8: what could not be rolled back must have been accepted beforehand, where stop-first leaves nothing running. */
-async function consentTo(run: DeployRun, facts: ServiceFacts, release_id: string): Promise<GuardFinding> {
-  const { request } = run.input;
+async function consentTo(run: DeployRun, release_id: string): Promise<GuardFinding> {
+  const { request, service, deploy_id } = run.input;
+  const facts = await operations.serviceFacts(service, deploy_id);
+  const decide = await decisionsNow(run, release_id, facts);
   const decisions: Partial<Record<FailureClass, RollbackDecision>> = {};
   for (const failure_class of failureClasses) {
     // Who says in the request that it is not to be rolled back has agreed to that.
     if (request[`rollback_on_${failure_class}`] === false) continue;
-    decisions[failure_class] = await decideNow(run, { failure_class }, release_id, facts);
+    decisions[failure_class] = decide({ failure_class });
   }
   const saysSo = run.overrides.now().ruling?.action === 'deny';
   const accepted = saysSo || (request.accept_no_rollback ?? facts.accept_no_rollback);

@@ -6,32 +6,38 @@ import type { FailureClass } from '../domain/deploy/words.ts';
 import type { DeployRun, Failure } from './deploy-run.ts';
 import { onBox, operations } from './proxies.ts';
 
-/** What row D8 says of this failure, by the facts as they are now, not as they were before the watch. */
-export async function decideNow(
+/** What row D8 says of a failure of each class, by the facts as they are now, not as they were before the watch. */
+export async function decisionsNow(
   run: DeployRun,
-  { failure_class }: Pick<Failure, 'failure_class'>,
   deployed_release_id: string,
   facts: ServiceFacts,
-): Promise<RollbackDecision> {
+): Promise<(failure: Pick<Failure, 'failure_class'>) => RollbackDecision> {
   const { input, journal, overrides } = run;
   const { ruling, target: chosen } = overrides.now();
   const { deployment_context, rollback_target_release_id, rollback_performed } = journal.result;
   const target = chosen?.release_id ?? rollback_target_release_id;
-  // An abort is no failure: it is put back wherever a deploy that never came up would be.
-  const as: FailureClass = failure_class ?? 'deploy_failure';
-  const asked = failure_class === null ? true : input.request[`rollback_on_${as}`];
   const bits = target === null ? 'ok' : await onBox(input.box).verifyRelease(input.deploy_id, target);
   const deployed = facts.releases.find(({ release_id }) => release_id === deployed_release_id);
-  return decideRollback({
-    ...{ failure_class: as, deployment_context, deployed_release_id },
-    safe_mode: facts.safe_mode,
-    automatic_rollback_used: rollback_performed || (input.watch !== undefined && facts.automatic_rollback_used),
-    override: ruling,
-    enabled: asked ?? facts.rollback_on[as][deployment_context],
-    has_executor: facts.has_executor,
-    target:
-      target === null ? null : { release_id: target, standing: standingOf(target, facts.releases, { bits, deployed }) },
-  });
+  const standing = target === null ? null : standingOf(target, facts.releases, { bits, deployed });
+  return ({ failure_class }) => {
+    // An abort is no failure: it is put back wherever a deploy that never came up would be.
+    const as: FailureClass = failure_class ?? 'deploy_failure';
+    const asked = failure_class === null ? true : input.request[`rollback_on_${as}`];
+    return decideRollback({
+      ...{ failure_class: as, deployment_context, deployed_release_id },
+      safe_mode: facts.safe_mode,
+      automatic_rollback_used: rollback_performed || (input.watch !== undefined && facts.automatic_rollback_used),
+      override: ruling,
+      enabled: asked ?? facts.rollback_on[as][deployment_context],
+      has_executor: facts.has_executor,
+      target: target === null || standing === null ? null : { release_id: target, standing },
+    });
+  };
+}
+
+async function decideNow(run: DeployRun, failure: Failure, release_id: string): Promise<RollbackDecision> {
+  const facts = await operations.serviceFacts(run.input.service, run.input.deploy_id);
+  return (await decisionsNow(run, release_id, facts))(failure);
 }
 
 /** The decision, and where a service asks for approval the wait for it, recorded before anything is executed. */
@@ -56,7 +62,7 @@ export async function settleRollback(run: DeployRun, failure: Failure, release_i
 async function approved(run: DeployRun, failure: Failure, release_id: string): Promise<RollbackDecision> {
   const { input, journal, overrides } = run;
   const facts = await operations.serviceFacts(input.service, input.deploy_id);
-  const decision = await decideNow(run, failure, release_id, facts);
+  const decision = (await decisionsNow(run, release_id, facts))(failure);
   const { required, timeout_ms } = facts.approval;
   const waits = required && decision.action === 'roll_back' && decision.reason !== 'override_allowed';
   // Who aborts has said what they want.
@@ -73,8 +79,6 @@ async function approved(run: DeployRun, failure: Failure, release_id: string): P
   }
   const ruling = overrides.now().ruling?.action ?? null;
   if (ruling === 'deny') return decideApproval(decision, 'denied');
-  if (ruling === 'allow') {
-    return decideNow(run, failure, release_id, await operations.serviceFacts(input.service, input.deploy_id));
-  }
+  if (ruling === 'allow') return decideNow(run, failure, release_id);
   return decideApproval(decision, facts.approval.default === 'allow' ? 'timed_out_allow' : 'timed_out_deny');
 }

@@ -103,8 +103,11 @@ async function act(
     if (told !== null) await tell(input, charge, 'watch.recovered', { reason: verdict.reason });
     return null;
   }
+  // Whoever changes the service says so before they touch it: then it went down because it was meant to.
+  const now = await watchRows.charge(input.service);
+  if (now?.epoch !== epoch || now.held_by !== null) return told;
   const decision = decideStanding({
-    ...charge,
+    ...now,
     ...{ finding: verdict.finding, dependency_down, now_ms: Date.now(), restart: charge.rules.restart },
     rollback: await watchRows.rollbackOf(input.service, charge.instance, verdict.failure_class),
   });

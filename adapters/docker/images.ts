@@ -64,7 +64,7 @@ export function createImages({ docker, home }: { readonly docker: Docker; readon
   async function verify({ release_id, digest }: ReleaseBits): Promise<'ok' | 'missing' | 'changed'> {
     const found = digest === '' ? null : await find(digest);
     if (found === null) return 'missing';
-    return imageId.test(release_id) || labelsIn(found)[label.release] === release_id ? 'ok' : 'changed';
+    return release_id.startsWith('sha256:') || labelsIn(found)[label.release] === release_id ? 'ok' : 'changed';
   }
 
   /** Takes our tag away; the image goes with its last one. One that runs stays. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
-import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { InstanceState } from '../../domain/deploy/instance.ts';
@@ -161,7 +161,13 @@ export function createProcessDriver({ root, keeperPath, env, log = defaultLog }:
   async function forget(service: string, instance: string): Promise<void> {
     const folder = folderOf(service, instance);
     const done = readState(folder)?.exited_at != null || !keeperIsAlive(folder);
-    if (done) await rm(folder, { recursive: true, force: true });
+    if (!done || !existsSync(folder)) return;
+    // Out of the way whole first: whoever reads its log sees all of it or none.
+    const forgotten = join(serviceFolder(root, service), 'forgotten');
+    await mkdir(forgotten, { recursive: true, mode: 0o700 });
+    await rm(join(forgotten, instance), { recursive: true, force: true });
+    await rename(folder, join(forgotten, instance));
+    await rm(forgotten, { recursive: true, force: true });
   }
 
   /** Is this process, or one that it comes from, of an instance of the service, and of this home? */

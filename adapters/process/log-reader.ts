@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BadPosition, type LogPage, type LogSource } from '../drivers/log-source.ts';
 import { serviceFolder } from '../files/service-folder.ts';
@@ -65,6 +66,8 @@ function mayGrow({ service, instance }: InstanceName, folder: string): boolean {
   if (keeperIsAlive(folder)) return true;
   const state = readState(folder);
   if (state?.exited_at != null) return false;
+  // Pruned: known without looking through all processes, as of one whose keeper died.
+  if (!existsSync(folder)) return false;
   const identity = identityIn(state);
   if (identity !== null && isAlive(identity)) return true;
   // A keeper that has claimed nothing yet will write what is left in the pipe; a program without a state file is given one.

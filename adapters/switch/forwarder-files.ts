@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 // How the switch and its forwarder talk: the switch writes wanted.json, the forwarder status.json. Forwarders live for
 // months, so both sides may be of another build: fields are only ever added. Used by the forwarder: built-ins only.
@@ -53,13 +53,12 @@ export function readStatus(folder: string, instance: string): ForwarderStatus | 
 
 const silent = { listening: false, error: null, epoch: 0, port: null, in_flight_elsewhere: 0, cut: 0 };
 
-/** Nobody sees half of it. What must be there after a reboot is flushed; a server that does that stands still meanwhile. */
+/** Into a folder that is there; nobody sees half of it. `flush`: what must be there after a power cut. */
 export function writeWhole(
   path: string,
   value: Wanted | ForwarderStatus,
   { flush }: { readonly flush: boolean },
 ): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   writeFileSync(temporary, `${JSON.stringify(value)}\n`, { mode: 0o600, flush });
   renameSync(temporary, path);

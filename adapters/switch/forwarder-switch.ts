@@ -29,6 +29,7 @@ export interface ForwarderSwitchOptions {
 const answerTimeoutMs = 10_000;
 const periodMs = 15;
 const drainPeriodMs = 50;
+const dyingMs = 1_000;
 const longestStopMs = 10_000;
 /** Small, and no more than that even if a client tries; and as liberal with headers as most servers are. */
 const nodeOptions = ['--max-old-space-size=192', '--max-semi-space-size=4', '--max-http-header-size=65536'];
@@ -48,16 +49,25 @@ export function createForwarderSwitch({ processes, root, forwarderPath }: Forwar
     return numbers.length === 0 ? null : named(service, Math.max(...numbers));
   }
 
-  /** Has the listener of another program, or of a forwarder of ours that is not in the books any more: then its name. */
-  async function holderOf(service: string, { host, port }: TrafficSpec['listen']): Promise<string | null> {
+  /**
+   * The forwarder of ours that holds the port and is not in the books any more; null when the port is free. Throws when it
+   * is somebody else's.
+   */
+  async function holderOf(service: string, listen: TrafficSpec['listen']): Promise<string | null> {
     const prefix = prefixOf(folderOf(service));
-    for (const { pid } of listenersInTheWay(host, port)) {
-      const label = pid === null ? null : labelOf(pid, 'HOLDFAST_INSTANCE');
-      if (label?.startsWith(prefix) !== true) throw portInUse({ host, port }, pid);
-      await mkdir(join(folderOf(service), 'instances', label), { recursive: true, mode: 0o700 });
-      return label;
+    // One that was just killed holds its port for another moment, and then does not show whose it is.
+    const deadline = Date.now() + dyingMs;
+    for (;;) {
+      const [holder] = listenersInTheWay(listen.host, listen.port);
+      if (holder === undefined) return null;
+      const label = holder.pid === null ? null : labelOf(holder.pid, 'HOLDFAST_INSTANCE');
+      if (label?.startsWith(prefix) === true) {
+        await mkdir(join(folderOf(service), 'instances', label), { recursive: true, mode: 0o700 });
+        return label;
+      }
+      if (Date.now() > deadline) throw portInUse(listen, holder.pid);
+      await sleep(periodMs);
     }
-    return null;
   }
 
   /** What it says of itself once it listens; throws what keeps it from that. */
@@ -105,11 +115,12 @@ export function createForwarderSwitch({ processes, root, forwarderPath }: Forwar
   }
 
   /** Returns the epoch to wait for; what is wanted already is not wanted again. */
-  function want(service: string, change: Omit<Wanted, 'epoch'>): number {
+  async function want(service: string, change: Omit<Wanted, 'epoch'>): Promise<number> {
     const last = readWanted(folderOf(service));
     const same = last?.port === change.port && last.cut === change.cut && last.drain_ms === change.drain_ms;
     if (same) return last.epoch;
     const epoch = (last?.epoch ?? 0) + 1;
+    await mkdir(folderOf(service), { recursive: true, mode: 0o700 });
     writeWhole(wantedPath(folderOf(service)), { epoch, ...change }, { flush: true });
     return epoch;
   }
@@ -119,7 +130,7 @@ export function createForwarderSwitch({ processes, root, forwarderPath }: Forwar
     const last = readWanted(folderOf(service));
     // Before anything is started, so that a forwarder begins with it.
     const cut = last?.port === port && last.cut;
-    const epoch = want(service, { port, drain_ms: traffic.drain_ms, cut });
+    const epoch = await want(service, { port, drain_ms: traffic.drain_ms, cut });
     const instance = await (there === null ? startNewest(service, traffic) : fit(service, traffic, there));
     await statusOf(service, instance, (status) => status.listening && status.epoch >= epoch && status.port === port);
     await removeEnded(service, instance);
@@ -160,7 +171,7 @@ export function createForwarderSwitch({ processes, root, forwarderPath }: Forwar
     const wanted = readWanted(folderOf(service));
     if (wanted === null) return { cut: 0 };
     const { port, drain_ms } = wanted;
-    const epoch = want(service, { port, drain_ms, cut: true });
+    const epoch = await want(service, { port, drain_ms, cut: true });
     const { cut } = await statusOf(service, instance, (status) => status.epoch >= epoch);
     return { cut };
   }

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, watch } from 'node:fs';
+import type { Server } from 'node:http';
 import { readWanted, statusPath, wantedPath, writeWhole, type ForwarderStatus } from './forwarder-files.ts';
 import { createForwardingServer } from './forwarding-server.ts';
-import { createUpstream } from './upstream.ts';
+import { createUpstream, type Upstream } from './upstream.ts';
 
 // The program `forwarder.js <folder of the switch> <instance> <host> <port>`: stands in front of one service and sends each
 // request to the port that wanted.json names. It ends on SIGTERM only, outlives what started it, and says little: its
@@ -12,101 +13,102 @@ const statusPauseMs = 50;
 const takenPatienceMs = 3_000;
 const quietMs = 60_000;
 
-function run(folder: string, instance: string, host: string, port: number): void {
-  let status: ForwarderStatus = {
-    listen: { host, port },
-    listening: false,
-    error: null,
-    epoch: 0,
-    port: null,
-    in_flight_elsewhere: 0,
-    cut: 0,
+interface Teller {
+  readonly status: ForwarderStatus;
+  tell(change: Partial<ForwarderStatus>): void;
+  /** Is what was told last where the switch reads it? */
+  isThere(): boolean;
+}
+
+function createTeller(path: string, listen: ForwarderStatus['listen']): Teller {
+  const nothingYet = { listening: false, error: null, epoch: 0, port: null, in_flight_elsewhere: 0, cut: 0 };
+  let status: ForwarderStatus = { listen, ...nothingYet };
+  let written = false;
+  return {
+    get status() {
+      return status;
+    },
+    tell(change) {
+      status = { ...status, ...change };
+      try {
+        writeWhole(path, status, { flush: false });
+        written = true;
+      } catch {
+        written = false; // A full disk: tried again with every poll.
+      }
+    },
+    isThere: () => written && existsSync(path),
   };
-  let lastWanted = '';
+}
+
+/** As it is written, by a watch; a poll finds what a watch misses. */
+function followWanted(folder: string, upstream: Upstream, teller: Teller): { drainMs(): number } {
+  let last = '';
   let drainMs = 0;
-  let soon: NodeJS.Timeout | undefined;
-  let unwritten = true;
 
-  function tell(change: Partial<ForwarderStatus>): void {
-    status = { ...status, ...change };
-    try {
-      writeWhole(statusPath(folder, instance), status, { flush: false });
-      unwritten = false;
-    } catch {
-      unwritten = true; // A full disk: tried again with every poll.
-    }
-  }
-
-  const upstream = createUpstream(() => {
-    soon ??= setTimeout(() => {
-      soon = undefined;
-      tell({ in_flight_elsewhere: upstream.elsewhere() });
-    }, statusPauseMs);
-  });
-
-  function follow(): void {
+  function look(): void {
     const text = readText(wantedPath(folder));
-    const wanted = text === lastWanted ? null : readWanted(folder);
-    if (wanted === null) {
-      // Where the folder was taken away and made again, whoever made it wants to know who is here.
-      if (unwritten || !existsSync(statusPath(folder, instance))) tell({});
-      return;
-    }
-    lastWanted = text;
+    const wanted = text === last ? null : readWanted(folder);
+    if (wanted === null) return;
+    last = text;
     drainMs = wanted.drain_ms;
     const moved = wanted.port !== upstream.target();
     if (moved) {
       upstream.pointTo(wanted.port);
       note(`new requests go to port ${wanted.port}`);
     }
-    const before = moved ? 0 : status.cut;
-    const cut = before + (wanted.cut ? upstream.cutElsewhere() : 0);
-    tell({ epoch: wanted.epoch, port: wanted.port, cut, in_flight_elsewhere: wanted.cut ? 0 : upstream.elsewhere() });
+    const cut = (moved ? 0 : teller.status.cut) + (wanted.cut ? upstream.cutElsewhere() : 0);
+    const in_flight_elsewhere = wanted.cut ? 0 : upstream.elsewhere();
+    teller.tell({ epoch: wanted.epoch, port: wanted.port, cut, in_flight_elsewhere });
   }
 
-  const server = createForwardingServer(upstream);
-  const takenUntil = Date.now() + takenPatienceMs;
-  server.on('error', (error: NodeJS.ErrnoException) => {
-    if (server.listening) return;
-    // The forwarder before, told to end, may still hold it.
-    if (error.code === 'EADDRINUSE' && Date.now() < takenUntil) return void setTimeout(listen, 50);
-    note(`cannot listen: ${error.message}`);
-    tell({ error: error.code ?? error.message });
-    process.exit(1);
-  });
-  function listen(): void {
-    server.listen({ host, port });
-  }
-  server.once('listening', () => {
-    note(`listening on ${host} port ${port}`);
-    tell({ listening: true, error: null });
-  });
-
-  /** Takes no more connections, and ends when nothing is under way any more. */
-  function end(): void {
-    tell({ listening: false });
-    const deadline = Date.now() + drainMs;
-    server.close(() => process.exit(0));
-    setInterval(() => {
-      server.closeIdleConnections();
-      if (Date.now() > deadline) process.exit(0);
-    }, statusPauseMs);
+  function poll(): void {
+    look();
+    // Where the folder was taken away and made again, whoever made it wants to know who is here.
+    if (!teller.isThere() && existsSync(wantedPath(folder))) teller.tell({});
   }
 
-  follow();
-  listen();
-  setInterval(follow, pollMs);
+  look();
+  setInterval(poll, pollMs);
   try {
-    watch(folder, follow).on('error', () => undefined);
+    watch(folder, look).on('error', () => undefined);
   } catch {
     // No more watches to be had on this machine: the poll finds it, a little later.
   }
-  process.once('SIGTERM', end);
+  return { drainMs: () => drainMs };
+}
+
+function listenOn(server: Server, address: ForwarderStatus['listen'], teller: Teller): void {
+  const deadline = Date.now() + takenPatienceMs;
+  const listen = () => void server.listen(address);
+  server.on('error', (error: NodeJS.ErrnoException) => {
+    if (server.listening) return;
+    // The forwarder before, told to end, may still hold it.
+    if (error.code === 'EADDRINUSE' && Date.now() < deadline) return void setTimeout(listen, statusPauseMs);
+    note(`cannot listen: ${error.message}`);
+    teller.tell({ error: error.code ?? error.message });
+    process.exit(1);
+  });
+  server.once('listening', () => {
+    note(`listening on ${address.host} port ${address.port}`);
+    teller.tell({ listening: true });
+  });
+  listen();
+}
+
+/** Takes no more connections, and ends when nothing is under way any more. */
+function end(server: Server, graceMs: number): void {
+  const deadline = Date.now() + graceMs;
+  server.close(() => process.exit(0));
+  setInterval(() => {
+    server.closeIdleConnections();
+    if (Date.now() > deadline) process.exit(0);
+  }, statusPauseMs);
 }
 
 /** Whatever is wrong with one request must not end all the others; said once a minute at most. */
 function surviveAnything(): void {
-  let last = 0;
+  let last = -Infinity;
   process.on('uncaughtException', (error) => {
     if (Date.now() - last < quietMs) return;
     last = Date.now();
@@ -126,6 +128,24 @@ function readText(path: string): string {
   }
 }
 
+function run(folder: string, instance: string, address: ForwarderStatus['listen']): void {
+  const teller = createTeller(statusPath(folder, instance), address);
+  let soon: NodeJS.Timeout | undefined;
+  const upstream = createUpstream(() => {
+    soon ??= setTimeout(() => {
+      soon = undefined;
+      teller.tell({ in_flight_elsewhere: upstream.elsewhere() });
+    }, statusPauseMs);
+  });
+  const wanted = followWanted(folder, upstream, teller);
+  const server = createForwardingServer(upstream);
+  listenOn(server, address, teller);
+  process.once('SIGTERM', () => {
+    teller.tell({ listening: false });
+    end(server, wanted.drainMs());
+  });
+  surviveAnything();
+}
+
 const [folder = '', instance = '', host = '', port = ''] = process.argv.slice(2);
-surviveAnything();
-run(folder, instance, host, Number(port));
+run(folder, instance, { host, port: Number(port) });

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 import { PermanentFailure } from '../../domain/failures.ts';
 import type { TrafficSpec } from '../../domain/service.ts';
 import { labelOf } from '../process/identity.ts';
@@ -39,7 +40,7 @@ function describe(pid: number | null): string {
 
 function nameOf(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+    return basename(readlinkSync(`/proc/${pid}/exe`));
   } catch {
     return 'gone meanwhile';
   }

@@ -26,7 +26,8 @@ const connectTimeoutMs = 10_000;
 
 /**
  * Connections are not kept for the next request: a kept one may be closed by the other end in the moment in which it is used,
- * and then a request that must not be sent twice has failed. `onElsewhere` is called when elsewhere() may have changed.
+ * and then a request that must not be sent twice has failed. `onElsewhere` is called when something
+ * there has ended.
  */
 export function createUpstream(onElsewhere: () => void): Upstream {
   let target: number | null = null;
@@ -77,7 +78,6 @@ export function createUpstream(onElsewhere: () => void): Upstream {
     target: () => target,
     pointTo(port) {
       target = port;
-      onElsewhere();
     },
     elsewhere: () => others().length,
     cutElsewhere() {

@@ -17,7 +17,7 @@ async function showPolicy({ api, out }: Context, service: string): Promise<undef
   const rows = failureClasses.map((failureClass) => [
     failureClass,
     ...deploymentContexts.map((context) =>
-      shown.rollback_on[failureClass]?.[context] === true ? 'roll back' : 'leave',
+      shown.rollback_on[failureClass][context] ? 'roll back' : 'leave',
     ),
   ]);
   const { approval, recovery_point_max_age_ms: age } = shown;

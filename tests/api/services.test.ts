@@ -21,8 +21,8 @@ test('O1 registering is 201 with Location, changing is 200, and both are in the 
   expect((await api.ask('GET', '/v1/services/web')).body).toEqual(second.body);
   const { body } = await api.ask('GET', '/v1/events?subject=service/web');
   expect(body.items.map(({ type, actor }) => [type, actor])).toEqual([
-    ['service.registered', 'operator'],
-    ['service.changed', 'operator'],
+    ['service.registered', 'admin'],
+    ['service.changed', 'admin'],
   ]);
 });
 

@@ -88,7 +88,7 @@ describe('usage', () => {
     ['a class that is none', ['deploy', 'web', '--no-rollback-on', 'rain'], /--no-rollback-on/],
     ['both ways at once', ['deploy', 'web', '--wait', '--detach'], /cannot be used with/],
     ['a ref and a release', ['deploy', 'web', '--ref', 'main', '--release', 'a'.repeat(40)], /not both/],
-    ['half a release id', ['deploy', 'web', '--release', 'abc'], /commit id/],
+    ['what is no release id', ['deploy', 'web', '--release', 'a b'], /id of a release/],
     ['a rollback to a ref', ['deploy', 'web', '--kind', 'rollback', '--ref', 'main'], /not to a ref/],
   ])('O3 exit code 2: %s', async (_what, args, what) => {
     const end = await cli.run(args);

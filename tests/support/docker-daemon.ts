@@ -39,6 +39,8 @@ export interface DaemonOptions {
 interface Owned {
   readonly owner: ProcessIdentity;
   readonly bridge: string;
+  /** What the addresses of its networks begin with. */
+  readonly networks: string;
 }
 
 const prefix = 'holdfast-docker-';
@@ -53,7 +55,10 @@ export async function startDockerDaemon(options: DaemonOptions = {}): Promise<Do
   const bridge = `hfd${folder.slice(-6).toLowerCase()}`;
   const owner = findProcess(process.pid);
   if (owner === null) throw new Error('/proc does not show this process');
-  writeFileSync(join(folder, 'owner.json'), JSON.stringify({ owner, bridge } satisfies Owned));
+  writeFileSync(
+    join(folder, 'owner.json'),
+    JSON.stringify({ owner, bridge, networks: `10.214.${nth}.` } satisfies Owned),
+  );
   await run('ip', ['link', 'add', bridge, 'type', 'bridge'], { env: { PATH: searchPath } });
   await run('ip', ['addr', 'add', `10.213.${nth}.1/24`, 'dev', bridge], { env: { PATH: searchPath } });
   await run('ip', ['link', 'set', bridge, 'up'], { env: { PATH: searchPath } });
@@ -140,8 +145,10 @@ function daemonIn(folder: string, argv: (storage: string) => string[]): DockerDa
       await end('SIGTERM');
       await endOrphans(folder);
       await unmountIn(folder);
-      const { bridge } = JSON.parse(readFileSync(join(folder, 'owner.json'), 'utf8')) as Owned;
-      await run('ip', ['link', 'delete', bridge], { env: { PATH: searchPath } }).catch(() => undefined);
+      const { bridge, networks } = JSON.parse(readFileSync(join(folder, 'owner.json'), 'utf8')) as Owned;
+      for (const link of [bridge, ...(await linksWith(networks))]) {
+        await run('ip', ['link', 'delete', link], { env: { PATH: searchPath } }).catch(() => undefined);
+      }
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -218,6 +225,13 @@ function containersOf(folder: string): ProcessIdentity[] {
       return false;
     }
   });
+}
+
+/** dockerd leaves the bridges of its networks behind. */
+async function linksWith(address: string): Promise<string[]> {
+  const { stdout } = await run('ip', ['-oneline', '-4', 'addr', 'show'], { env: { PATH: searchPath } });
+  const lines = stdout.split('\n').filter((line) => line.includes(` inet ${address}`));
+  return lines.map((line) => line.split(/\s+/)[1] ?? '');
 }
 
 async function unmountIn(folder: string): Promise<void> {

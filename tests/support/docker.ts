@@ -133,7 +133,7 @@ export async function makeDockerBox({ socketPath = dockerSocket(), log }: Docker
   };
 }
 
-async function busyboxPath(): Promise<string> {
+export async function busyboxPath(): Promise<string> {
   const path = await onPath('busybox', `${process.env['PATH'] ?? ''}:/usr/bin:/bin`);
   if (path === null) throw new Error('No busybox: install the package busybox-static');
   return path;

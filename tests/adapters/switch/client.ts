@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { request, type IncomingMessage, type RequestOptions } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -54,7 +53,9 @@ export function makeClient(port: number) {
   async function raw(text: string, ms = 5_000): Promise<string> {
     const { socket, said } = open();
     socket.write(text, 'latin1');
-    await Promise.race([once(socket, 'close'), sleep(ms, undefined, { ref: false })]);
+    // A reset is an end like any other here.
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await Promise.race([closed, sleep(ms, undefined, { ref: false })]);
     socket.destroy();
     return said();
   }

@@ -177,7 +177,7 @@ describe('a port that is taken', () => {
     expect(bench.pids()).toEqual([pid]);
     expect(await answer()).toBe('second');
 
-    rmSync(bench.folder(), { recursive: true });
+    rmSync(bench.folder(), { recursive: true, maxRetries: 3 });
     await bench.forwarder.point(service, bench.traffic, first.port);
     expect(bench.pids()).toEqual([pid]);
     expect(await answer()).toBe('first');

@@ -1,0 +1,70 @@
+import { createServer, type Server } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createContainers } from '../../../adapters/docker/containers.ts';
+import { createDocker, DockerUnreachable } from '../../../adapters/docker/connection.ts';
+import { isPermanentFailure } from '../../../domain/failures.ts';
+
+const log = { max_size: '10m', max_file: 5 };
+const name = { service: 'web', instance: 'one' };
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-connection-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function listening(handle: Parameters<typeof createServer>[1]): Promise<{ server: Server; socketPath: string }> {
+  const socketPath = join(folder, `${Math.random().toString(36).slice(2)}.sock`);
+  const server = createServer(handle);
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+  return { server, socketPath };
+}
+
+test('a Docker that does not answer is no verdict about a container, and says where it was looked for', async () => {
+  const socketPath = join(folder, 'none.sock');
+  const containers = createContainers({ docker: createDocker({ socketPath }), home: 'h', log });
+  const error: unknown = await containers.inspect(name).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(DockerUnreachable);
+  expect(isPermanentFailure(error)).toBe(false);
+  expect((error as Error).message).toContain(`Docker does not answer at ${socketPath} (ENOENT)`);
+});
+
+test('where there never was a Docker no instance of it is alive', async () => {
+  const docker = createDocker({ socketPath: join(folder, 'none.sock') });
+  expect(await createContainers({ docker, home: 'h', log }).alive('web')).toEqual([]);
+});
+
+test('a Docker that hangs up, and one that says nothing', async () => {
+  const rude = await listening((socket) => void socket.once('data', () => socket.destroy()));
+  const containers = createContainers({ docker: createDocker(rude), home: 'h', log });
+  await expect(containers.alive('web')).rejects.toThrow('Docker does not answer');
+  rude.server.close();
+
+  const silent = await listening((socket) => void socket.on('error', () => undefined));
+  const docker = createDocker(silent);
+  await expect(docker.ask(() => docker.api.ping(), 300)).rejects.toThrow('no answer in');
+  silent.server.close();
+  silent.server.unref();
+});
+
+test('the environment does not lead to another Docker than the one that was asked for', async () => {
+  const before = process.env['DOCKER_HOST'];
+  process.env['DOCKER_HOST'] = 'tcp://192.0.2.1:2375';
+  try {
+    const { server, socketPath } = await listening((socket) => {
+      socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK'));
+    });
+    const docker = createDocker({ socketPath });
+    expect(String(await docker.ask(() => docker.api.ping(), 5_000))).toBe('OK');
+    expect(createDocker({ host: `unix://${socketPath}` }).api.modem).toMatchObject({ socketPath });
+    server.close();
+  } finally {
+    if (before === undefined) delete process.env['DOCKER_HOST'];
+    else process.env['DOCKER_HOST'] = before;
+  }
+});
+
+test.each(['ssh://me@there', 'nonsense', 'https://there:2376'])('%s is not an address it can use', (host) => {
+  expect(() => createDocker({ host })).toThrow('Not an address of Docker');
+});

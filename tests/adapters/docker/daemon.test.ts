@@ -1,0 +1,61 @@
+import { until } from '../../support/box.ts';
+import { startDockerDaemon, type DockerDaemon } from '../../support/docker-daemon.ts';
+import { describeDocker, makeDockerBox, soon, type DockerBox } from '../../support/docker.ts';
+
+jest.setTimeout(120_000);
+
+describeDocker.each([{ liveRestore: false }, { liveRestore: true }])(
+  'D1 dockerd is restarted, %j',
+  ({ liveRestore }) => {
+    let daemon: DockerDaemon;
+    let box: DockerBox;
+    beforeAll(async () => {
+      daemon = await startDockerDaemon({ liveRestore });
+      box = await makeDockerBox({ socketPath: daemon.socketPath });
+    });
+    afterAll(async () => {
+      await box.close();
+      await daemon.remove();
+    });
+
+    const script = 'n=0; while true; do n=$((n + 1)); echo line $n; sleep 0.05; done';
+
+    test.each(['stop', 'kill'] as const)(
+      'by %s: what is true is said, nothing is started a second time',
+      async (how) => {
+        const instance = await box.run(script, { run: { stop_timeout_ms: 1_000 } });
+        await until(async () => ((await box.driver.logs?.tail(instance, 3))?.lines.length ?? 0) === 3);
+        const before = await box.driver.inspect(instance);
+        const page = await box.driver.logs?.read(instance, null, 1_000);
+
+        await daemon[how]();
+        await expect(box.driver.inspect(instance)).rejects.toThrow('Docker does not answer');
+        await expect(box.driver.start(instance, soon())).rejects.toThrow('Docker does not answer');
+        await expect(box.driver.alive(box.service)).rejects.toThrow('Docker does not answer');
+        await daemon.start();
+
+        const after = await box.driver.inspect(instance);
+        const { container_id, started_at } = before;
+        expect(after).toMatchObject({
+          exists: true,
+          running: liveRestore,
+          container_id,
+          started_at,
+          oom_killed: false,
+        });
+        expect(after.pid).toBe(liveRestore ? before.pid : null);
+        expect(after.exit_code === null).toBe(liveRestore);
+        expect(await box.driver.start(instance, soon())).toMatchObject({ running: liveRestore, container_id });
+        expect(await box.driver.alive(box.service)).toEqual(liveRestore ? [instance.instance] : []);
+
+        // The log goes on where it was, without a hole that is not told.
+        const rest = await box.driver.logs?.read(instance, page?.next ?? null, 1_000_000);
+        const numbers = [...(page?.lines ?? []), ...(rest?.lines ?? [])].map((line) => Number(line.slice(5)));
+        expect(rest?.truncated).toBe(false);
+        expect(numbers).toEqual(numbers.map((_, i) => i + 1));
+        expect(await box.driver.stop(instance, soon())).toMatchObject({ running: false });
+        await box.driver.pruneInstances(box.service, []);
+      },
+    );
+  },
+);
