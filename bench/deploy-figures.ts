@@ -12,10 +12,7 @@ export interface Figure {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-export function figure(measured: Omit<Figure, 'ok'>): Figure {
-  const { value, bound } = measured;
-  return { ...measured, ok: value !== null && value <= bound };
-}
+export type Measured = Pick<Figure, 'value' | 'how' | 'detail'>;
 
 /** By nearest rank: of few values the 95th percentile is the worst one, never something in between. */
 export function percentile(values: readonly number[], share: number): number {
@@ -35,5 +32,12 @@ export function table(figures: readonly Figure[]): string {
   ]);
   const all = [['figure', 'driver', 'measured', 'bound', ''], ...rows];
   const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
-  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n');
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }

@@ -61,7 +61,8 @@ export function createBareScript({ workload, folder, port, rules, signal }: Scri
     let wellSince: number | null = null;
     for (;;) {
       const now = performance.now();
-      if (wellSince === null && now - began > rules.startup_ms) throw new Error('The script saw its release never well');
+      if (wellSince === null && now - began > rules.startup_ms)
+        throw new Error('The script saw its release never well');
       const { healthy } = await probeHttp(`http://127.0.0.1:${port}/health`, probeTimeoutMs, signal);
       wellSince = healthy ? (wellSince ?? now) : null;
       if (wellSince !== null && now - wellSince >= rules.stable_ms) return;

@@ -60,7 +60,7 @@ export function putUnderLoad(address: string): { end(): Promise<LoadReport> } {
   const began = performance.now();
   const open: Promise<void>[] = [];
   const failed: { at_ms: number; connection: string; error: string }[] = [];
-  let ended = false;
+  const over = new AbortController();
 
   async function one(number: number): Promise<void> {
     const at_ms = Math.round(performance.now() - began);
@@ -73,7 +73,7 @@ export function putUnderLoad(address: string): { end(): Promise<LoadReport> } {
   }
 
   const sending = (async () => {
-    while (!ended) {
+    while (!over.signal.aborted) {
       // By the clock, so that a busy machine gets all of them, if in bursts.
       const due = Math.floor(((performance.now() - began) / 1_000) * perSecond);
       while (open.length < due) open.push(one(open.length));
@@ -82,7 +82,7 @@ export function putUnderLoad(address: string): { end(): Promise<LoadReport> } {
   })();
   return {
     async end() {
-      ended = true;
+      over.abort();
       await sending;
       const seconds = Math.round((performance.now() - began) / 100) / 10;
       await Promise.all(open);

@@ -22,6 +22,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = 'node_modules/typescript/bin/tsc';
 const sources = ['domain', 'adapters', 'activities', 'workflows', 'workers', 'api', 'cli', 'infra', 'bench'];
 
+const benches = ['deploy'];
+
 /** @type {Record<string, (args: string[]) => number | Promise<number>>} */
 const commands = {
   prepare: async () => {
@@ -47,6 +49,11 @@ const commands = {
   proof: async (args) => {
     await prepare();
     return run([process.execPath, 'dist/bench/proof.js', ...args]);
+  },
+  bench: async ([name = '', ...args]) => {
+    if (!benches.includes(name)) throw new SetupError(`A benchmark of ${benches.join(' or ')}, not '${name}'`, '', 2);
+    await prepare();
+    return run([process.execPath, `dist/bench/${name}.js`, ...args]);
   },
   count: () => {
     console.log(lastLine(root));

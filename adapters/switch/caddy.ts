@@ -24,11 +24,14 @@ const defaultAdmin = 'http://127.0.0.1:2019';
  * also one that somebody wrote by hand, of which the first reverse_proxy is pointed and nothing else changed; where there is
  * none, a server `holdfast-<service>` with such a route is made on traffic.listen. Nothing else is ever touched.
  *
- * What Caddy promises: each change is a graceful reload. New requests go to the new target at once, requests under way end
- * where they are, and client connections are closed as they become idle: a client that sends on one in that moment has to
- * try again, as browsers do. Upgraded connections (WebSocket), of all of Caddy's routes, are closed by the reload, so by point()
- * and not after drain_ms, unless the route says otherwise (stream_close_delay, Caddy 2.7). Until drain() the port before
- * stays in the list as the second choice of the policy `first`, which is never taken: so Caddy goes on counting its requests.
+ * What Caddy promises: each change (point, and drain once more) is a graceful reload. New requests go to the new target at
+ * once and requests under way end where they are. A connection that is opened, or used again, in the very moment of the
+ * reload may be reset, so that its client has to try again. Upgraded connections (WebSocket), of all of Caddy's routes, are
+ * closed by the reload and not after drain_ms, unless a route says otherwise (stream_close_delay, Caddy 2.7). Who wants
+ * neither leaves traffic.caddy out and has Caddy proxy to traffic.listen, where Holdfast's own forwarder is.
+ *
+ * Until drain() the port before stays in the list as the second choice of the policy `first`, which is never taken: so Caddy
+ * goes on counting its requests.
  */
 export function createCaddySwitch(): TrafficSwitch {
   async function current(service: string, traffic: TrafficSpec): Promise<number | null> {

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,11 +14,19 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function listening(handle: Parameters<typeof createServer>[1]): Promise<{ server: Server; socketPath: string }> {
+async function listening(handle: (socket: Socket) => void): Promise<{ close(): void; socketPath: string }> {
   const socketPath = join(folder, `${Math.random().toString(36).slice(2)}.sock`);
-  const server = createServer(handle);
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    handle(socket);
+  });
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
-  return { server, socketPath };
+  const close = () => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return { close, socketPath };
 }
 
 test('a Docker that does not answer is no verdict about a container, and says where it was looked for', async () => {
@@ -39,26 +47,25 @@ test('a Docker that hangs up, and one that says nothing', async () => {
   const rude = await listening((socket) => void socket.once('data', () => socket.destroy()));
   const containers = createContainers({ docker: createDocker(rude), home: 'h', log });
   await expect(containers.alive('web')).rejects.toThrow('Docker does not answer');
-  rude.server.close();
+  rude.close();
 
   const silent = await listening((socket) => void socket.on('error', () => undefined));
   const docker = createDocker(silent);
   await expect(docker.ask(() => docker.api.ping(), 300)).rejects.toThrow('no answer in');
-  silent.server.close();
-  silent.server.unref();
+  silent.close();
 });
 
 test('the environment does not lead to another Docker than the one that was asked for', async () => {
   const before = process.env['DOCKER_HOST'];
   process.env['DOCKER_HOST'] = 'tcp://192.0.2.1:2375';
   try {
-    const { server, socketPath } = await listening((socket) => {
+    const { close, socketPath } = await listening((socket) => {
       socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK'));
     });
     const docker = createDocker({ socketPath });
     expect(String(await docker.ask(() => docker.api.ping(), 5_000))).toBe('OK');
     expect(createDocker({ host: `unix://${socketPath}` }).api.modem).toMatchObject({ socketPath });
-    server.close();
+    close();
   } finally {
     if (before === undefined) delete process.env['DOCKER_HOST'];
     else process.env['DOCKER_HOST'] = before;

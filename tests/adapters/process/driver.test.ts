@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -148,7 +149,12 @@ test('D1 a program that forks twice has ended, as its exit code says; what it le
   const first = `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(away)}], { detached: true, stdio: 'ignore' }).unref()`;
   const { instance } = await started(first);
   await until(async () => (await box.processes.inspect(service, instance)).exit_code === 0);
-  await until(() => box.pids(instance).length === 1);
+  // The one in between has `spawn` in its command line, and may take a while to start the last.
+  const isLast = (pid: number) => {
+    const path = `/proc/${pid}/cmdline`;
+    return existsSync(path) && !spawnSync('cat', [path], { encoding: 'utf8' }).stdout.includes('spawn');
+  };
+  await until(() => box.pids(instance).length === 1 && box.pids(instance).every(isLast));
   const left = box.pids(instance)[0] ?? 0;
   expect(await box.driver().inspect(service, instance)).toMatchObject({ running: false, exit_code: 0 });
   expect((await box.processes.alive(service)).filter((each) => each.instance === instance)).toEqual([
