@@ -1,5 +1,6 @@
 import Dockerode from 'dockerode';
 import type { IncomingMessage } from 'node:http';
+import { isNativeError } from 'node:util/types';
 
 /** Docker could not be asked: nothing is known of what it was asked for. Worth another try. */
 export class DockerUnreachable extends Error {
@@ -46,7 +47,8 @@ export function createDocker(where: DockerAddress = {}): Docker {
   let everAnswered = false;
 
   function unreachable(error: unknown): unknown {
-    if (statusOf(error) !== null || !(error instanceof Error) || error.name === 'AbortError') return error;
+    // Not `instanceof Error`: under jest and in other contexts of Node's the errors of sockets are of another realm.
+    if (statusOf(error) !== null || !isNativeError(error) || error.name === 'AbortError') return error;
     const { code, message } = error as NodeJS.ErrnoException;
     const broken = /socket hang up|aborted|premature close/i.test(message) ? 'ECONNRESET' : undefined;
     const known = code ?? broken;
@@ -113,7 +115,7 @@ export function statusOf(error: unknown): number | null {
 export function reasonOf(error: unknown): string {
   const json = (error as { json?: { message?: unknown } | null } | null)?.json;
   if (typeof json?.message === 'string') return json.message.trim();
-  const message = error instanceof Error ? error.message : String(error);
+  const message = isNativeError(error) ? error.message : String(error);
   return message.replace(/^\(HTTP code \d+\) [^-]* - /, '').trim();
 }
 

@@ -1,6 +1,7 @@
-import { withoutDocker } from '../support/without-docker.ts';
+import { describeDocker } from '../support/docker.ts';
 import { behavingContainer } from '../support/web-releases.ts';
 import { provesKills } from './kill-points.ts';
 
-if (withoutDocker) test.skip('without docker', () => undefined);
-else provesKills('docker', behavingContainer().make);
+describeDocker('on a Docker', () => {
+  provesKills('docker', behavingContainer().make);
+});

@@ -65,18 +65,16 @@ function percentiles(ends: readonly number[]): Record<'p50_ms' | 'p99_ms' | 'mos
 }
 
 describe(`proof 4, at the defaults ${JSON.stringify(settings)} (seed ${seed})`, () => {
-  const sizes = fullSize ? [1_000, 20_000] : [200];
+  // Of 1,000 the chance of the seed would decide: so many that the share itself can be seen.
+  const count = fullSize ? 20_000 : 1_000;
 
-  test.each(sizes)(
-    'D6 of %i healthy deploys with lost probes, a stall and a blip, at most one in 1,000 is put back',
-    (count) => {
-      const random = randomFrom(seed + count);
-      const ends = Array.from({ length: count }, () => healthyDeploy(random));
-      const alarms = ends.filter(({ reason }) => reason !== 'good').map(({ reason }) => reason);
-      figures[`healthy_of_${count}`] = { alarms, ...percentiles(ends.map(({ end_ms }) => end_ms)) };
-      expect(alarms.length).toBeLessThanOrEqual(Math.max(1, count / 1_000));
-    },
-  );
+  test(`D6 of ${count} healthy deploys with lost probes, a stall and a blip, at most one in 1,000 is put back`, () => {
+    const random = randomFrom(seed);
+    const ends = Array.from({ length: count }, () => healthyDeploy(random));
+    const alarms = ends.filter(({ reason }) => reason !== 'good').map(({ reason }) => reason);
+    figures['healthy'] = { count, alarms, ...percentiles(ends.map(({ end_ms }) => end_ms)) };
+    expect(alarms.length).toBeLessThanOrEqual(count / 1_000);
+  });
 
   const failures = { refused: refusal, unready, hung };
   const patterns: Record<string, (fails: typeof hung, random: () => number) => Probed> = {

@@ -108,7 +108,8 @@ function daemonIn(folder: string, argv: (storage: string) => string[]): DockerDa
   }
 
   async function startWith(driver: string): Promise<void> {
-    rmSync(join(folder, 'docker.pid'), { force: true });
+    // A process that nobody has waited for yet would count as one that still runs, and be waited for in vain.
+    for (const file of ['docker.pid', 'exec/containerd/containerd.pid']) rmSync(join(folder, file), { force: true });
     const log = openSync(join(folder, 'docker.log'), 'a');
     const env = { PATH: searchPath, HOME: folder, HOLDFAST_DOCKERD: folder };
     const child = spawn('dockerd', argv(driver), { detached: true, env, stdio: ['ignore', log, log] });
@@ -126,12 +127,13 @@ function daemonIn(folder: string, argv: (storage: string) => string[]): DockerDa
   }
 
   async function end(signal: NodeJS.Signals): Promise<void> {
-    const dockerd = dockerdOf(folder);
-    if (dockerd === null) return;
+    const dockerd = daemonsOf(folder).find(({ pid }) => nameOf(pid) === 'dockerd');
+    if (dockerd === undefined) return;
     process.kill(dockerd.pid, signal);
     const deadline = Date.now() + 30_000;
-    while (isAlive(dockerd)) {
-      if (Date.now() > deadline) process.kill(dockerd.pid, 'SIGKILL');
+    // Its containerd ends with it.
+    for (let left = [dockerd]; left.length > 0; left = daemonsOf(folder)) {
+      if (Date.now() > deadline) killAll(left);
       await sleep(20);
     }
   }
@@ -199,20 +201,24 @@ function programsOf(folder: string): ProcessIdentity[] {
   return findLabelled({ HOLDFAST_DOCKERD: folder });
 }
 
-function dockerdOf(folder: string): ProcessIdentity | null {
-  return programsOf(folder).find(({ pid }) => nameOf(pid) === 'dockerd') ?? null;
+function daemonsOf(folder: string): ProcessIdentity[] {
+  return programsOf(folder).filter(({ pid }) => ['dockerd', 'containerd'].includes(nameOf(pid) ?? ''));
 }
 
 /** What a dockerd that did not end by itself has left. */
 async function endOrphans(folder: string): Promise<void> {
-  for (const { pid } of [...containersOf(folder), ...programsOf(folder)]) {
+  killAll([...containersOf(folder), ...programsOf(folder)]);
+  await sleep(100);
+}
+
+function killAll(programs: readonly ProcessIdentity[]): void {
+  for (const { pid } of programs) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
       // It has ended by itself.
     }
   }
-  await sleep(100);
 }
 
 /** Processes whose root is a container's, which is kept below this folder. */

@@ -14,8 +14,7 @@ describeDocker.each([{ liveRestore: false }, { liveRestore: true }])(
       box = await makeDockerBox({ socketPath: daemon.socketPath });
     });
     afterAll(async () => {
-      await box.close();
-      await daemon.remove();
+      await box.close().finally(() => daemon.remove());
     });
 
     const script = 'n=0; while true; do n=$((n + 1)); echo line $n; sleep 0.05; done';
