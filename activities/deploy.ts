@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Driver, ResolvedRelease } from '../adapters/drivers/driver.ts';
+import { DriverAbsent, type Driver, type ResolvedRelease } from '../adapters/drivers/driver.ts';
 import type { DeployStore } from '../adapters/postgres/deploys.ts';
 import type { InstanceStore, StoredInstance } from '../adapters/postgres/instances.ts';
 import type { LockStore } from '../adapters/postgres/locks.ts';
@@ -110,13 +110,15 @@ export function createDeployActivities(deps: DeployDeps) {
   /** What runs under any driver that the service ever had; of the operator's own commands only the last, and only when nothing is to stay. */
   async function toStop(service: string, keep: readonly string[]): Promise<readonly (readonly [Driver, Instance])[]> {
     const rows = await instances.list(service);
+    const spec = await registered(service);
     const found: (readonly [Driver, Instance])[] = [];
-    const names = new Set([...rows.map(({ spec }) => spec.driver), (await registered(service)).driver]);
-    for (const driver of [...names].map((name) => drivers[name])) {
-      for (const name of new Set(await driver.alive(service))) {
-        const row =
-          rows.find(({ instance }) => instance === name) ?? stranger(service, name, await registered(service));
-        if (!keep.includes(name)) found.push([driver, row]);
+    const used = new Set(rows.map((row) => row.spec.driver));
+    const before = rows.filter(({ instance }) => !keep.includes(instance)).at(-1)?.spec.driver;
+    for (const driver of new Set([...used, spec.driver])) {
+      const needed = used.has(driver) && (driver === spec.driver || driver === before);
+      for (const name of new Set(await aliveUnder(drivers[driver], service, needed))) {
+        const row = rows.find(({ instance }) => instance === name) ?? stranger(service, name, spec);
+        if (!keep.includes(name)) found.push([drivers[driver], row]);
       }
     }
     const last = rows.at(-1);
@@ -346,6 +348,16 @@ export function createDeployActivities(deps: DeployDeps) {
 }
 
 export type DeployActivities = ReturnType<typeof createDeployActivities>;
+
+/** Nothing runs under a driver that is gone from the box; where the service may run just now, "gone" is not good enough. */
+async function aliveUnder(driver: Driver, service: string, needed: boolean): Promise<readonly string[]> {
+  try {
+    return await driver.alive(service);
+  } catch (error) {
+    if (error instanceof DriverAbsent && !needed) return [];
+    throw error;
+  }
+}
 
 /** Something of this service that runs and has no row, as after the loss of the operations database. */
 function stranger(service: string, instance: string, spec: ServiceSpec): Instance {

@@ -2,6 +2,7 @@ import type Dockerode from 'dockerode';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Instance, InstanceState } from '../../domain/deploy/instance.ts';
 import { PermanentFailure } from '../../domain/failures.ts';
+import { DriverAbsent } from '../drivers/driver.ts';
 import { reasonOf, statusOf, unlessStatus, DockerUnreachable, type Docker } from './connection.ts';
 import { aliasesOf, containerOptions, knowsNames, type ContainerLogLimits } from './container-options.ts';
 import { carrying, containerName, label } from './labels.ts';
@@ -118,7 +119,7 @@ export function createContainers({ docker, home, log }: ContainersDeps) {
       const reason = reasonOf(error);
       if (/port is already allocated|address already in use/i.test(reason)) return `${instance.service}: ${reason}`;
       const cannot = /OCI runtime|executable file not found|no such file or directory|permission denied|invalid/i;
-      if (statusOf(error) === 400 || cannot.test(reason)) throw cannotRun(instance, error);
+      if (statusOf(error) === 400 || (cannot.test(reason) && !isDockers(reason))) throw cannotRun(instance, error);
       throw error;
     }
   }
@@ -165,9 +166,9 @@ export function createContainers({ docker, home, log }: ContainersDeps) {
     try {
       return (await list(service, false)).map(({ Labels }) => Labels[label.instance] ?? '');
     } catch (error) {
-      // Where Docker never was there is nothing of ours; every service is asked for, also those that need no Docker.
-      if (error instanceof DockerUnreachable && error.code === 'ENOENT' && !error.everAnswered) return [];
-      throw error;
+      // There may never have been a Docker here: the caller knows whether this service needs one.
+      const unseen = error instanceof DockerUnreachable && error.code === 'ENOENT' && !error.everAnswered;
+      throw unseen ? new DriverAbsent(error.message) : error;
     }
   }
 
@@ -204,6 +205,11 @@ export function stateOf({ Id, State, RestartCount }: Inspected): InstanceState {
     exit_signal: null,
     oom_killed: OOMKilled,
   };
+}
+
+/** Docker without its containerd, or going down: no fault of what was to be started. */
+function isDockers(reason: string): boolean {
+  return /containerd\.sock|transport is closing|error while dialing|unavailable|context canceled/i.test(reason);
 }
 
 function cannotRun({ service }: Instance, error: unknown): PermanentFailure {

@@ -30,7 +30,7 @@ export interface Driver {
   /** From now on this instance is never started, also by a start that comes late. Returns when it is gone. */
   stop(instance: Instance, signal: AbortSignal): Promise<InstanceState>;
 
-  /** The instances of a service that run, whoever of this Holdfast started them. */
+  /** The instances of a service that run, whoever of this Holdfast started them. Throws DriverAbsent. */
   alive(service: string): Promise<readonly string[]>;
 
   /** Removes what is left of instances that no longer run, but for those in `keep`. */
@@ -44,6 +44,11 @@ export interface Driver {
 
   /** Row D14; null where the driver has no logs. */
   readonly logs: LogSource | null;
+}
+
+/** What a driver needs has not been seen on this box: either it never was there, or it is just away. */
+export class DriverAbsent extends Error {
+  override readonly name = 'DriverAbsent';
 }
 
 export interface ResolveOrder {

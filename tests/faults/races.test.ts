@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, type Sql } from '../../adapters/postgres/connect.ts';
 import { createTokenStore } from '../../adapters/postgres/tokens.ts';
 import { createApp } from '../../api/app.ts';
 import { createLogger } from '../../api/log.ts';
@@ -19,15 +20,17 @@ let bench: DeployBench;
 let server: Server;
 let url: string;
 let token: string;
+let keys: Sql;
 
 beforeAll(async () => {
   bench = await createDeployBench(webProcess({ watch }));
   bench.startWorker();
   const sql = bench.databases.ops;
+  keys = connect(bench.databases.opsUrl, { name: 'holdfast-test-keys', max: 4 });
   const temporal = { client: bench.client, connection: bench.client.connection, close: async () => undefined };
   const build = { build_sha: 'abc', build_time: '2025-01-01T00:00:00Z', build_branch: 'main' };
   const parts = createParts({
-    ...{ sql, keys: sql, temporal: temporal as never, namespace: bench.client.options.namespace, uiUrl: null, build },
+    ...{ sql, keys, temporal: temporal as never, namespace: bench.client.options.namespace, uiUrl: null, build },
     ...{ version: '0', thisBox: bench.box },
   });
   const log = createLogger('error', { write: () => undefined });
@@ -41,6 +44,7 @@ beforeAll(async () => {
 afterAll(async () => {
   server.closeAllConnections();
   server.close();
+  await keys.end();
   await bench.close();
 }, 60_000);
 

@@ -56,8 +56,16 @@ export function webProcess(more: Partial<ServiceSpecInput> = {}): MakeService {
 
 export const shortWatch = { startup_ms: 8_000, stable_ms: 1_500, window_ms: 20_000, period_ms: 100, unhealthy_ms: 500 };
 
+export interface DeployBenchOptions {
+  /** Default: the Docker of this test run. */
+  readonly dockerSocket?: string | undefined;
+}
+
 /** A real worker process, and a service that it deploys. Everything under names of its own. */
-export async function createDeployBench(make: MakeService = webProcess()) {
+export async function createDeployBench(
+  make: MakeService = webProcess(),
+  { dockerSocket = process.env['HOLDFAST_TEST_DOCKER'] }: DeployBenchOptions = {},
+) {
   const databases = await freshDatabases();
   const namespace = `t-${randomUUID().slice(0, 8)}`;
   const home = await mkdtemp(join(tmpdir(), 'holdfast-faults-'));
@@ -69,7 +77,7 @@ export async function createDeployBench(make: MakeService = webProcess()) {
   const deploys = createDeployStore(databases.ops);
   const runs = createDeployRuns(client);
   const instances = createInstanceStore(databases.ops);
-  const paths = boxPaths({ home, dockerSocket: process.env['HOLDFAST_TEST_DOCKER'] ?? join(home, 'no-docker.sock') });
+  const paths = boxPaths({ home, dockerSocket: dockerSocket ?? join(home, 'no-docker.sock') });
   const box = createBox({ ...paths, env: process.env, instances });
   const service = `web-${randomUUID().slice(0, 8)}`;
   const { spec, repository, url } = await make(home);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createContainers } from '../../../adapters/docker/containers.ts';
 import { createDocker, DockerUnreachable } from '../../../adapters/docker/connection.ts';
+import { DriverAbsent } from '../../../adapters/drivers/driver.ts';
 import { isPermanentFailure } from '../../../domain/failures.ts';
 
 const log = { max_size: '10m', max_file: 5 };
@@ -38,9 +39,9 @@ test('a Docker that does not answer is no verdict about a container, and says wh
   expect((error as Error).message).toContain(`Docker does not answer at ${socketPath} (ENOENT)`);
 });
 
-test('where there never was a Docker no instance of it is alive', async () => {
+test('whether there never was a Docker, or it is just away, nobody can tell: that is not the same as nothing alive', async () => {
   const docker = createDocker({ socketPath: join(folder, 'none.sock') });
-  expect(await createContainers({ docker, home: 'h', log }).alive('web')).toEqual([]);
+  await expect(createContainers({ docker, home: 'h', log }).alive('web')).rejects.toThrow(DriverAbsent);
 });
 
 test('a Docker that hangs up, and one that says nothing', async () => {

@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../support/box.ts';
+import { createDeployBench, type DeployBench } from '../support/deploy-bench.ts';
+import { startDockerDaemon, type DockerDaemon } from '../support/docker-daemon.ts';
+import { describeDocker, soon } from '../support/docker.ts';
+import { behavingContainer } from '../support/web-releases.ts';
+import { expectNothingTwice } from './kill-points.ts';
+
+const watch = {
+  ...{ startup_ms: 10_000, stable_ms: 3_000, window_ms: 60_000, period_ms: 100, unhealthy_ms: 1_000 },
+  // What fails after its deploy is started again, not rolled back.
+  ...{ soak_ms: 0, idle_period_ms: 200, restart: { burst: 5, delay_ms: 100, window_ms: 60_000 } },
+};
+/** Longer than any look, and than what the watch would call unhealthy. */
+const awayMs = 3_000;
+
+describeDocker.each([{ liveRestore: true }, { liveRestore: false }])('SIGKILL of dockerd, %j', ({ liveRestore }) => {
+  const made = behavingContainer({ watch });
+  let daemon: DockerDaemon;
+  let bench: DeployBench;
+  let number = 1;
+
+  beforeAll(async () => {
+    daemon = await startDockerDaemon({ liveRestore });
+    bench = await createDeployBench(made.make, { dockerSocket: daemon.socketPath });
+    bench.startWorker();
+    await commit();
+    expect((await bench.follow(await bench.deploy())).result.outcome).toBe('promoted');
+  }, 120_000);
+  afterAll(() => bench.close().finally(() => daemon.remove()), 60_000);
+
+  const commit = () => bench.repository.commit({ number: number++, wellForMs: null });
+
+  async function away(meanwhile: () => Promise<void> = async () => undefined): Promise<void> {
+    await daemon.kill();
+    await meanwhile();
+    await sleep(awayMs);
+    await daemon.start();
+  }
+
+  /** Kills it a moment after the deploy has come to this phase, and starts it again. */
+  async function deployThrough(phase: string, meanwhile?: () => Promise<void>) {
+    const id = await bench.deploy();
+    let stroke: Promise<void> | null = null;
+    const ended = bench.follow(id, async (now) => {
+      if (now === phase) stroke ??= sleep(300).then(() => away(meanwhile));
+    });
+    const { result } = await ended;
+    expect(stroke).not.toBeNull();
+    await stroke;
+    return { id, result };
+  }
+
+  async function desired() {
+    return (await bench.services.find(bench.service))?.desired;
+  }
+
+  async function eventsSince(seq: string): Promise<readonly { type: string; data: { reason?: string } }[]> {
+    return bench.databases.ops`select type, data from events where seq > ${seq} order by seq`;
+  }
+
+  async function lastEvent(): Promise<string> {
+    const [row] = await bench.databases.ops<{ seq: string }[]>`select coalesce(max(seq), 0) as seq from events`;
+    return row?.seq ?? '0';
+  }
+
+  test('D6 in the watch of a deploy: a dockerd that does not answer says nothing against the release', async () => {
+    const release_id = await commit();
+    const before = await lastEvent();
+    const { id, result } = await deployThrough('watch', async () => {
+      await sleep(awayMs);
+      const reasons = (await eventsSince(before)).filter(({ type }) => type === 'error');
+      expect(reasons).toEqual([]);
+      expect((await desired())?.release_id).toBe(release_id);
+    });
+    if (liveRestore) {
+      expect(result.outcome).toBe('promoted');
+      expect(await desired()).toMatchObject({ release_id, state: 'running' });
+      await expectNothingTwice(bench, id, `Hello from version ${number - 1}`);
+    } else {
+      // Its successor took the container down: that is seen as it is, and put right as after any other death.
+      expect(result).toMatchObject({ outcome: 'rolled_back', failure_class: 'watchdog_failure' });
+      await expectNothingTwice(bench, id, `Hello from version ${number - 2}`);
+    }
+  }, 120_000);
+
+  test('D10 in the middle of a cut-over: the deploy ends by itself, with one container, each started once', async () => {
+    await commit();
+    const { id, result } = await deployThrough('cut_over');
+    expect(['promoted', 'rolled_back']).toContain(result.outcome);
+    const { logs } = await fetchHello();
+    expect(logs).toMatch(/^Hello from version \d+$/);
+    await expectNothingTwice(bench, id, logs);
+  }, 120_000);
+
+  async function fetchHello() {
+    return { logs: await bench.page() };
+  }
+
+  test('D1 a worker that comes back before dockerd does not take a Docker that is away for one without containers', async () => {
+    const release_id = await commit();
+    const { id, result } = await deployThrough('cut_over', async () => {
+      await bench.killWorker();
+      bench.startWorker();
+    });
+    expect(['promoted', 'rolled_back']).toContain(result.outcome);
+    expect(await bench.alive()).toHaveLength(1);
+    if (result.outcome === 'promoted') expect((await desired())?.release_id).toBe(release_id);
+    await expectNothingTwice(bench, id, await bench.page());
+  }, 120_000);
+
+  test('D6 in the standing watch: nothing is reported or restarted for that; what is down afterwards is started again', async () => {
+    const before = await lastEvent();
+    const instance = (await desired())?.instance;
+    await away();
+    if (liveRestore) {
+      await sleep(2_000);
+      expect(await eventsSince(before)).toEqual([]);
+      expect(await bench.alive()).toEqual([instance]);
+      // It looks on: what dies now is started again.
+      const row = await bench.instances.find(instance ?? '');
+      if (row === null) throw new Error('no instance');
+      await bench.box.drivers.docker.stop(row, soon());
+    }
+    await until(async () => (await eventsSince(before)).some(({ type }) => type === 'watch.restarted'), 40_000);
+    expect(await bench.alive()).toHaveLength(1);
+    expect((await desired())?.instance).not.toBe(instance);
+    await until(async () => (await bench.page().catch(() => '')).startsWith('Hello from version'), 10_000);
+  }, 120_000);
+});
