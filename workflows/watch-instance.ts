@@ -18,8 +18,9 @@ export interface LookFor {
   readonly cameUp: boolean;
 }
 
-/** Looks come in slices of this long: few enough events, and an override is heard in between. */
-const sliceMs = 15_000;
+/** Looks come in slices, so that Temporal's UI shows progress: soon once, then few enough for a short history. */
+const firstSliceMs = 30_000;
+const sliceMs = 60_000;
 
 /** Row D6: looks at an instance until the rules of domain/deploy/watch.ts have a verdict. `rules` may change meanwhile. */
 export async function watchInstance(
@@ -30,8 +31,8 @@ export async function watchInstance(
   show: (progress: string) => void,
 ): Promise<WatchEnd> {
   let state: WatchState = cameUp ? { ...nothingSeen, up_since_ms: 0 } : nothingSeen;
-  for (;;) {
-    const order = { instance, via, rules: rules(), expected_build_sha, slice_ms: sliceMs };
+  for (let slice_ms = firstSliceMs; ; slice_ms = sliceMs) {
+    const order = { instance, via, rules: rules(), expected_build_sha, slice_ms };
     state = await onBox(box).observeInstance({ ...order, state });
     const verdict = judge(state, rules(), expected_build_sha);
     if (verdict.verdict !== 'unknown') return ended(verdict, state);

@@ -117,11 +117,22 @@ export function createContainers({ docker, home, log }: ContainersDeps) {
       return null;
     } catch (error) {
       const reason = reasonOf(error);
+      // A dockerd that died in the middle of a start has left the port to this container, and refuses it to it now.
+      if (/port is already allocated/i.test(reason)) await removeUnstarted(name);
       if (/port is already allocated|address already in use/i.test(reason)) return `${instance.service}: ${reason}`;
       const cannot = /OCI runtime|executable file not found|no such file or directory|permission denied|invalid/i;
       if (statusOf(error) === 400 || (cannot.test(reason) && !isDockers(reason))) throw cannotRun(instance, error);
       throw error;
     }
+  }
+
+  /** It never ran, so making it again is the same; one that another attempt has started, or that was given up, stays. */
+  async function removeUnstarted(name: string): Promise<void> {
+    await unlessStatus(
+      [404, 409],
+      null,
+      ask(() => api.getContainer(name).remove({ v: true })),
+    );
   }
 
   /** Docker takes one network at creation. Joining a second time is refused, and no harm. */

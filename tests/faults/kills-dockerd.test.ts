@@ -11,6 +11,8 @@ const watch = {
   // What fails after its deploy is started again, not rolled back.
   ...{ soak_ms: 0, idle_period_ms: 200, restart: { burst: 5, delay_ms: 100, window_ms: 60_000 } },
 };
+/** So long after the beginning of a phase. */
+const afterMs = 300;
 /** Longer than any look, and than what the watch would call unhealthy. */
 const awayMs = 3_000;
 
@@ -29,7 +31,14 @@ describeDocker.each([{ liveRestore: true }, { liveRestore: false }])('SIGKILL of
   }, 120_000);
   afterAll(() => bench.close().finally(() => daemon.remove()), 60_000);
 
-  const commit = () => bench.repository.commit({ number: number++, wellForMs: null });
+  const versions = new Map<string, number>();
+  async function commit(): Promise<string> {
+    const release_id = await bench.repository.commit({ number, wellForMs: null });
+    versions.set(release_id, number++);
+    return release_id;
+  }
+  /** Of what should run now. */
+  const version = async () => versions.get((await desired())?.release_id ?? '');
 
   async function away(meanwhile: () => Promise<void> = async () => undefined): Promise<void> {
     await daemon.kill();
@@ -43,7 +52,7 @@ describeDocker.each([{ liveRestore: true }, { liveRestore: false }])('SIGKILL of
     const id = await bench.deploy();
     let stroke: Promise<void> | null = null;
     const ended = bench.follow(id, async (now) => {
-      if (now === phase) stroke ??= sleep(300).then(() => away(meanwhile));
+      if (now === phase) stroke ??= sleep(afterMs).then(() => away(meanwhile));
     });
     const { result } = await ended;
     expect(stroke).not.toBeNull();
@@ -55,13 +64,13 @@ describeDocker.each([{ liveRestore: true }, { liveRestore: false }])('SIGKILL of
     return (await bench.services.find(bench.service))?.desired;
   }
 
-  async function eventsSince(seq: string): Promise<readonly { type: string; data: { reason?: string } }[]> {
-    return bench.databases.ops`select type, data from events where seq > ${seq} order by seq`;
+  async function eventsSince(id: string): Promise<readonly { type: string; data: { reason?: string } }[]> {
+    return bench.databases.ops`select type, data from events where id > ${id} order by id`;
   }
 
   async function lastEvent(): Promise<string> {
-    const [row] = await bench.databases.ops<{ seq: string }[]>`select coalesce(max(seq), 0) as seq from events`;
-    return row?.seq ?? '0';
+    const [row] = await bench.databases.ops<{ id: string }[]>`select coalesce(max(id), 0) as id from events`;
+    return row?.id ?? '0';
   }
 
   test('D6 in the watch of a deploy: a dockerd that does not answer says nothing against the release', async () => {
@@ -76,37 +85,28 @@ describeDocker.each([{ liveRestore: true }, { liveRestore: false }])('SIGKILL of
     if (liveRestore) {
       expect(result.outcome).toBe('promoted');
       expect(await desired()).toMatchObject({ release_id, state: 'running' });
-      await expectNothingTwice(bench, id, `Hello from version ${number - 1}`);
     } else {
       // Its successor took the container down: that is seen as it is, and put right as after any other death.
       expect(result).toMatchObject({ outcome: 'rolled_back', failure_class: 'watchdog_failure' });
-      await expectNothingTwice(bench, id, `Hello from version ${number - 2}`);
     }
+    await expectNothingTwice(bench, id, `Hello from version ${await version()}`);
   }, 120_000);
 
   test('D10 in the middle of a cut-over: the deploy ends by itself, with one container, each started once', async () => {
     await commit();
     const { id, result } = await deployThrough('cut_over');
-    expect(['promoted', 'rolled_back']).toContain(result.outcome);
-    const { logs } = await fetchHello();
-    expect(logs).toMatch(/^Hello from version \d+$/);
-    await expectNothingTwice(bench, id, logs);
+    expect(result).toMatchObject({ outcome: expect.stringMatching(/^(promoted|rolled_back)$/) as string });
+    await expectNothingTwice(bench, id, `Hello from version ${await version()}`);
   }, 120_000);
 
-  async function fetchHello() {
-    return { logs: await bench.page() };
-  }
-
   test('D1 a worker that comes back before dockerd does not take a Docker that is away for one without containers', async () => {
-    const release_id = await commit();
+    await commit();
     const { id, result } = await deployThrough('cut_over', async () => {
       await bench.killWorker();
       bench.startWorker();
     });
-    expect(['promoted', 'rolled_back']).toContain(result.outcome);
-    expect(await bench.alive()).toHaveLength(1);
-    if (result.outcome === 'promoted') expect((await desired())?.release_id).toBe(release_id);
-    await expectNothingTwice(bench, id, await bench.page());
+    expect(result).toMatchObject({ outcome: expect.stringMatching(/^(promoted|rolled_back)$/) as string });
+    await expectNothingTwice(bench, id, `Hello from version ${await version()}`);
   }, 120_000);
 
   test('D6 in the standing watch: nothing is reported or restarted for that; what is down afterwards is started again', async () => {

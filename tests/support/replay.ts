@@ -23,7 +23,7 @@ export async function replayFinished(handle: WorkflowHandle, name: string): Prom
   const version = process.env['HOLDFAST_RECORD_HISTORIES'];
   if (version === undefined) return;
   await mkdir(join(historiesFolder, version), { recursive: true });
-  const title = name.replace('the deploy state machine ', '');
+  const title = name.replace(/^(overrides|the deploy state machine) /, '');
   const file = `${title.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}.json`;
   // On one line, and without the paths of this machine that stack traces have.
   await writeFile(
