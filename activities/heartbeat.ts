@@ -21,6 +21,10 @@ export async function beating<S, T>(
   const timer = setInterval(() => context.heartbeat(state), 1_000);
   try {
     return await work(state, (next) => (state = next), context.cancellationSignal);
+  } catch (error) {
+    // The next attempt begins with what this one saw last, not with what it saw a second before.
+    context.heartbeat(state);
+    throw error;
   } finally {
     clearInterval(timer);
   }

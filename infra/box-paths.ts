@@ -1,13 +1,9 @@
 import { join } from 'node:path';
-import type { BoxOptions } from '../adapters/box.ts';
 import type { Config } from './config.ts';
 import { packageRoot } from './package-root.ts';
 
 /** Where a box keeps what it runs, and the compiled programs that outlive the worker. */
-export function boxPaths({
-  home,
-  dockerSocket,
-}: Pick<Config, 'home' | 'dockerSocket'>): Omit<BoxOptions, 'env' | 'instances'> {
+export function boxPaths({ home, dockerSocket }: Pick<Config, 'home' | 'dockerSocket'>) {
   return {
     ...{ home, dockerSocket },
     keeperPath: join(packageRoot, 'dist/adapters/process/keeper.js'),

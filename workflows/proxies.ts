@@ -6,7 +6,6 @@ import {
   isCancellation,
   proxyActivities,
   proxyLocalActivities,
-  type UntypedActivities,
 } from '@temporalio/workflow';
 import type { DeployActivities } from '../activities/deploy.ts';
 import type { OperationsActivities } from '../activities/operations.ts';
@@ -19,7 +18,10 @@ export const operations = rowActivities<OperationsActivities>();
 export const watchRows = rowActivities<WatchActivities>();
 
 /** Used by handlers, beside the run: two local activities at once would not replay in the order in which they ended. */
-export const overrideRows = proxyActivities<OverrideActivities>({ ...rowOptions(), scheduleToCloseTimeout: '24 hours' });
+export const overrideRows = proxyActivities<OverrideActivities>({
+  ...rowOptions(),
+  scheduleToCloseTimeout: '24 hours',
+});
 
 function rowOptions() {
   return {
@@ -35,8 +37,8 @@ function rowOptions() {
  * one: its retries cost no events, so that a night without Postgres fills no history.
  */
 function rowActivities<A>(): ActivityInterfaceFor<A> {
-  const quick = proxyLocalActivities<UntypedActivities>({ ...rowOptions(), scheduleToCloseTimeout: '15 seconds' });
-  const patient = proxyActivities<UntypedActivities>({ ...rowOptions(), scheduleToCloseTimeout: '24 hours' });
+  const quick = proxyLocalActivities({ ...rowOptions(), scheduleToCloseTimeout: '15 seconds' });
+  const patient = proxyActivities({ ...rowOptions(), scheduleToCloseTimeout: '24 hours' });
   const activity =
     (name: string) =>
     async (...args: unknown[]): Promise<unknown> => {

@@ -6,7 +6,7 @@ import { DriverAbsent } from '../drivers/driver.ts';
 import { reasonOf, statusOf, unlessStatus, DockerUnreachable, type Docker } from './connection.ts';
 import { aliasesOf, containerOptions, knowsNames, type ContainerLogLimits } from './container-options.ts';
 import { carrying, containerName, label } from './labels.ts';
-import { missingNetworks, missingSources } from './obstacles.ts';
+import { missingNetworks, missingSources, publishersOf } from './obstacles.ts';
 
 export interface ContainersDeps {
   readonly docker: Docker;
@@ -65,10 +65,17 @@ export function createContainers({ docker, home, log }: ContainersDeps) {
       const fresh = found?.State.Status === 'created' && !found.Name.endsWith(givenUp);
       if (found !== null && !fresh) return stateOf(found);
       const problem = found === null ? await create(instance) : await launch(found, instance);
-      if (Date.now() > deadline)
-        throw new PermanentFailure('RunSpecInvalid', problem ?? `${instance.instance} does not start`);
+      if (Date.now() > deadline) throw await refusal(instance, problem ?? `${instance.instance} does not start`);
       if (problem !== null || turn > 2) await sleep(100, undefined, { signal });
     }
+  }
+
+  /** A dockerd that was killed in the middle of a start may keep its port for nobody, until it is started once more. */
+  async function refusal({ spec }: Instance, problem: string): Promise<Error> {
+    const isLost =
+      /port is already allocated/i.test(problem) && (await publishersOf(docker, spec.container)).length === 0;
+    if (!isLost) return new PermanentFailure('RunSpecInvalid', problem);
+    return new Error(`${problem}, but no container has it: restart Docker, which lost count; this goes on then`);
   }
 
   /** Returns what may pass by itself; null: look again. */
@@ -117,16 +124,17 @@ export function createContainers({ docker, home, log }: ContainersDeps) {
       return null;
     } catch (error) {
       const reason = reasonOf(error);
-      // A dockerd that died in the middle of a start has left the port to this container, and refuses it to it now.
-      if (/port is already allocated/i.test(reason)) await removeUnstarted(name);
-      if (/port is already allocated|address already in use/i.test(reason)) return `${instance.service}: ${reason}`;
+      // A dockerd that died in the middle of a start has left its half of it behind, and trips over it now.
+      if (/id already in use|task [0-9a-f]+: already exists/i.test(reason)) await removeUnstarted(name);
+      if (/already in use|already exists|port is already allocated/i.test(reason))
+        return `${instance.service}: ${reason}`;
       const cannot = /OCI runtime|executable file not found|no such file or directory|permission denied|invalid/i;
       if (statusOf(error) === 400 || (cannot.test(reason) && !isDockers(reason))) throw cannotRun(instance, error);
       throw error;
     }
   }
 
-  /** It never ran, so making it again is the same; one that another attempt has started, or that was given up, stays. */
+  /** For Docker it never ran. One that another attempt has started meanwhile stays, and one that was given up. */
   async function removeUnstarted(name: string): Promise<void> {
     await unlessStatus(
       [404, 409],

@@ -1,3 +1,4 @@
+import type Dockerode from 'dockerode';
 import { createSocket } from 'node:dgram';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -7,6 +8,7 @@ import { label } from './labels.ts';
 
 type Container = ServiceSpec['container'];
 type Port = NonNullable<Container>['ports'][number];
+type Published = Pick<Dockerode.Port, 'IP' | 'PublicPort' | 'Type'>;
 
 /** What would keep a container of this service from starting, each with a way out. */
 export async function obstaclesTo(docker: Docker, home: string, spec: ServiceSpec, service: string): Promise<string[]> {
@@ -38,6 +40,13 @@ export async function missingSources(docker: Docker, container: Container): Prom
   return (await Promise.all(found)).flat();
 }
 
+/** The running containers that publish one of these ports. */
+export async function publishersOf({ api, ask }: Docker, container: Container) {
+  const running = await ask(() => api.listContainers());
+  const publishes = (published: Published) => (container?.ports ?? []).some((port) => overlaps(port, published));
+  return running.filter(({ Ports }) => Ports.some(publishes));
+}
+
 /** Of others' containers first, whose name helps more than that of Docker's proxy. */
 async function takenPorts(docker: Docker, home: string, container: Container, service: string): Promise<string[]> {
   const fixed = (container?.ports ?? []).filter(({ host }) => host !== '{port}');
@@ -61,7 +70,7 @@ async function takenPorts(docker: Docker, home: string, container: Container, se
   return found;
 }
 
-function overlaps(wanted: Port, published: { IP?: string; PublicPort?: number; Type: string }): boolean {
+function overlaps(wanted: Port, published: Published): boolean {
   if (published.PublicPort !== wanted.host || published.Type !== wanted.protocol) return false;
   const everywhere = (address: string | undefined) => address === '0.0.0.0' || address === '::';
   return published.IP === wanted.address || everywhere(published.IP) || everywhere(wanted.address);

@@ -49,7 +49,15 @@ export function createOverrideStore(sql: Sql) {
         await createEventStore(tx).append({
           type: accepted ? 'override.accepted' : 'override.refused',
           ...{ subject: `service/${service ?? 'unknown'}`, actor, deploy_id, once: `override/${id}` },
-          data: { action, target, extend_ms, force, reason, refusal, expires_at: row.expires_at?.toISOString() ?? null },
+          data: {
+            action,
+            target,
+            extend_ms,
+            force,
+            reason,
+            refusal,
+            expires_at: row.expires_at?.toISOString() ?? null,
+          },
         });
       }),
 

@@ -16,9 +16,7 @@ async function showPolicy({ api, out }: Context, service: string): Promise<undef
   const shown = await api.get(pathOf(service), policySchema);
   const rows = failureClasses.map((failureClass) => [
     failureClass,
-    ...deploymentContexts.map((context) =>
-      shown.rollback_on[failureClass][context] ? 'roll back' : 'leave',
-    ),
+    ...deploymentContexts.map((context) => (shown.rollback_on[failureClass][context] ? 'roll back' : 'leave')),
   ]);
   const { approval, recovery_point_max_age_ms: age } = shown;
   const lines = [

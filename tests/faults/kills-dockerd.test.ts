@@ -11,8 +11,6 @@ const watch = {
   // What fails after its deploy is started again, not rolled back.
   ...{ soak_ms: 0, idle_period_ms: 200, restart: { burst: 5, delay_ms: 100, window_ms: 60_000 } },
 };
-/** So long after the beginning of a phase. */
-const afterMs = 300;
 /** Longer than any look, and than what the watch would call unhealthy. */
 const awayMs = 3_000;
 
@@ -47,8 +45,8 @@ describeDocker.each([{ liveRestore: true }, { liveRestore: false }])('SIGKILL of
     await daemon.start();
   }
 
-  /** Kills it a moment after the deploy has come to this phase, and starts it again. */
-  async function deployThrough(phase: string, meanwhile?: () => Promise<void>) {
+  /** Kills it so long after the deploy has come to this phase, and starts it again. */
+  async function deployThrough(phase: string, afterMs: number, meanwhile?: () => Promise<void>) {
     const id = await bench.deploy();
     let stroke: Promise<void> | null = null;
     const ended = bench.follow(id, async (now) => {
@@ -76,7 +74,7 @@ describeDocker.each([{ liveRestore: true }, { liveRestore: false }])('SIGKILL of
   test('D6 in the watch of a deploy: a dockerd that does not answer says nothing against the release', async () => {
     const release_id = await commit();
     const before = await lastEvent();
-    const { id, result } = await deployThrough('watch', async () => {
+    const { id, result } = await deployThrough('watch', 1_000, async () => {
       await sleep(awayMs);
       const reasons = (await eventsSince(before)).filter(({ type }) => type === 'error');
       expect(reasons).toEqual([]);
@@ -94,14 +92,14 @@ describeDocker.each([{ liveRestore: true }, { liveRestore: false }])('SIGKILL of
 
   test('D10 in the middle of a cut-over: the deploy ends by itself, with one container, each started once', async () => {
     await commit();
-    const { id, result } = await deployThrough('cut_over');
+    const { id, result } = await deployThrough('cut_over', 100);
     expect(result).toMatchObject({ outcome: expect.stringMatching(/^(promoted|rolled_back)$/) as string });
     await expectNothingTwice(bench, id, `Hello from version ${await version()}`);
   }, 120_000);
 
   test('D1 a worker that comes back before dockerd does not take a Docker that is away for one without containers', async () => {
     await commit();
-    const { id, result } = await deployThrough('cut_over', async () => {
+    const { id, result } = await deployThrough('cut_over', 100, async () => {
       await bench.killWorker();
       bench.startWorker();
     });

@@ -69,7 +69,7 @@ export interface Look {
 export function watchUntilVerdict(service: Probed, { rules, begin_ms, cameUp, random }: Look): Looked {
   let state: WatchState = cameUp ? { ...nothingSeen, up_since_ms: 0 } : nothingSeen;
   let at = begin_ms;
-  for (let sliceEnds = begin_ms + 15_000; ;) {
+  for (let sliceEnds = begin_ms + 30_000; ;) {
     const { reason, took_ms } = service(at);
     state = observe(state, sampleOf(at, reason), rules);
     const verdict = judge(state, rules, null);
@@ -77,7 +77,7 @@ export function watchUntilVerdict(service: Probed, { rules, begin_ms, cameUp, ra
     at += Math.max(rules.period_ms, took_ms) + random() * 5;
     if (at >= sliceEnds) {
       at += 20 + random() * 100;
-      sliceEnds = at + 15_000;
+      sliceEnds = at + 30_000;
     }
   }
 }

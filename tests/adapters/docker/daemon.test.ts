@@ -1,3 +1,9 @@
+import getPort from 'get-port';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isNativeError } from 'node:util/types';
+import { isPermanentFailure } from '../../../domain/failures.ts';
 import { until } from '../../support/box.ts';
 import { startDockerDaemon, type DockerDaemon } from '../../support/docker-daemon.ts';
 import { describeDocker, makeDockerBox, soon, type DockerBox } from '../../support/docker.ts';
@@ -53,6 +59,47 @@ describeDocker.each([{ liveRestore: false }, { liveRestore: true }])(
         expect(rest?.truncated).toBe(false);
         expect(numbers).toEqual(numbers.map((_, i) => i + 1));
         expect(await box.driver.stop(instance, soon())).toMatchObject({ running: false });
+        await box.driver.pruneInstances(box.service, []);
+      },
+    );
+
+    test.each([100, 180, 260])(
+      'killed %d ms into a start: the next attempt ends it, and the program is started once',
+      async (ms) => {
+        const counted = join(box.root, `starts-${ms}`);
+        mkdirSync(counted);
+        const port = await getPort();
+        const release_id = box.commit([]);
+        const spec = box.spec({
+          run: { argv: ['sh', '-c', 'echo started >> /counted/starts; exec sleep 1000'], stop_timeout_ms: 1_000 },
+          container: {
+            ports: [{ container: 8080, host: port }],
+            binds: [{ source: counted, target: '/counted' }],
+          },
+        });
+        const instance = box.instance(spec, { release_id, digest: await box.build(release_id) });
+        const first = box.driver.start(instance, soon()).catch(() => null);
+        await sleep(ms);
+        await daemon.kill();
+        await first;
+        await daemon.start();
+
+        const next: unknown = await box.driver.start(instance, soon()).catch((error: unknown) => error);
+        if (isNativeError(next)) {
+          // Docker's own loss of a port: not the service's fault, and over with Docker's next start.
+          expect(isPermanentFailure(next)).toBe(false);
+          expect(next.message).toContain('restart Docker');
+          await daemon.stop();
+          await daemon.start();
+          await box.driver.start(instance, soon());
+        }
+        const starts = () => readFileSync(join(counted, 'starts'), 'utf8');
+        await until(() => existsSync(join(counted, 'starts')));
+        const state = await box.driver.start(instance, soon());
+        // Without live-restore the successor ends what had come up already.
+        expect(state.running || (!liveRestore && state.exit_code !== null)).toBe(true);
+        expect(starts()).toBe('started\n');
+        await box.driver.stop(instance, soon());
         await box.driver.pruneInstances(box.service, []);
       },
     );
