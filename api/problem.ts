@@ -28,13 +28,19 @@ export class ApiProblem extends Error {
 
 /** Where each fault is and what is wrong with it; never the value that was sent. */
 export function invalid(error: z.ZodError): ApiProblem {
-  const errors = error.issues.flatMap((issue) =>
-    issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({ path: [...issue.path, key].join('.'), message: 'unknown field' }))
-      : [{ path: issue.path.join('.'), message: issue.message }],
-  );
+  const errors = error.issues.flatMap((issue) => faultsOf(issue));
   const detail = errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
   return new ApiProblem('invalid_request', detail, { errors });
+}
+
+function faultsOf(issue: z.core.$ZodIssue, within: readonly PropertyKey[] = []): { path: string; message: string }[] {
+  const path = [...within, ...issue.path];
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'unknown field' }));
+  // Of several shapes the one was meant that it comes closest to.
+  const closest = issue.code === 'invalid_union' ? issue.errors.toSorted((a, b) => a.length - b.length)[0] : undefined;
+  if (closest !== undefined && closest.length > 0) return closest.flatMap((each) => faultsOf(each, path));
+  return [{ path: path.join('.'), message: issue.message }];
 }
 
 export function unavailable(detail: string, retryAfterSeconds = 5): ApiProblem {
