@@ -10,6 +10,7 @@ import type { TrafficSwitch } from '../adapters/switch/switch.ts';
 import { checkGuards, type GuardFinding } from '../domain/deploy/guards.ts';
 import { configHash } from '../domain/deploy/identity.ts';
 import {
+  cutOverOf,
   expectedBuildSha,
   takesPort,
   withPort,
@@ -126,15 +127,18 @@ export function createDeployActivities(deps: DeployDeps) {
     return found;
   }
 
-  /** Beside what runs, where both leave the other's way to the world alone. */
-  async function cutOverOf(service: string, spec: ServiceSpec): Promise<CutOver> {
-    if (spec.driver === 'command') return 'command';
-    if (spec.traffic === undefined || !takesPort(spec)) return 'stop_first';
+  async function running(service: string): Promise<Instance | null> {
     const desired = (await services.find(service))?.desired.instance ?? null;
-    const before = desired === null ? null : await instances.find(desired);
-    const listens = JSON.stringify(spec.traffic.listen);
-    const same = before === null || JSON.stringify(before.spec.traffic?.listen) === listens;
-    return same && (before === null || before.spec.driver === spec.driver) ? 'start_first' : 'stop_first';
+    return desired === null ? null : instances.find(desired);
+  }
+
+  /** A switch that is not ours has to answer before anything is changed. */
+  async function switchObstacles(service: string, { traffic: wanted }: ServiceSpec): Promise<readonly string[]> {
+    if (wanted?.caddy === undefined) return [];
+    return traffic.current(service, wanted).then(
+      () => [],
+      (error: unknown) => [error instanceof Error ? error.message : String(error)],
+    );
   }
 
   return {
@@ -170,7 +174,10 @@ export function createDeployActivities(deps: DeployDeps) {
           ...{ kind, policy, now_ms: Date.now() },
           free_disk_bytes: await deps.freeBytes(),
           recovery_point_at_ms: (await deps.recoveryPointAt())?.getTime() ?? null,
-          obstacles: await drivers[spec.driver].obstacles(spec, service),
+          obstacles: [
+            ...(await drivers[spec.driver].obstacles(spec, service)),
+            ...(await switchObstacles(service, spec)),
+          ],
         }),
       );
     },
@@ -216,7 +223,7 @@ export function createDeployActivities(deps: DeployDeps) {
       const spec = (goesBack ? await services.promotedSpec(service, release_id) : null) ?? pinned;
       const release = (await services.releases(service)).find((each) => each.release_id === release_id);
       const port = takesPort(spec) ? await deps.freePort() : null;
-      const cut_over = await cutOverOf(service, spec);
+      const cut_over = cutOverOf(spec, (await running(service))?.spec ?? null);
       const row = await instances.place({
         ...{ instance, service, release_id, deploy_id, run_id, role, port },
         spec: withPort(spec, port),

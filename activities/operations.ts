@@ -4,7 +4,7 @@ import type { InstanceStore } from '../adapters/postgres/instances.ts';
 import type { HeldLock, LockStore, LockWish, RunOfLock } from '../adapters/postgres/locks.ts';
 import type { Desired, ServiceStore, StoredRelease, StoredService } from '../adapters/postgres/services.ts';
 import type { DeployRuns } from '../adapters/temporal/deploys.ts';
-import { takesPort } from '../domain/deploy/instance.ts';
+import { cutOverOf } from '../domain/deploy/instance.ts';
 import { defaultChain, type RegistryRelease } from '../domain/deploy/metadata.ts';
 import { emptyResult } from '../domain/deploy/result.ts';
 import type { RollbackMatrix } from '../domain/deploy/policy.ts';
@@ -20,7 +20,7 @@ export interface ServiceFacts {
   readonly desired: StoredService['desired'];
   readonly safe_mode: boolean;
   readonly deployment_context: DeploymentContext;
-  /** Where the registered specification would put a new release; what runs now may still decide otherwise. */
+  /** How a release of this specification takes the place of what runs now. */
   readonly cut_over: CutOver;
   readonly release_sources: readonly ReleaseSource[];
   readonly rollback_on: RollbackMatrix;
@@ -90,6 +90,7 @@ export function createOperationsActivities(deps: OperationsDeps) {
       const running = desired.instance === null ? null : await instances.find(desired.instance);
       return {
         ...factsOfSpec(pinned ?? registered),
+        cut_over: cutOverOf(pinned ?? registered, running?.spec ?? null),
         ...{ desired, safe_mode },
         rollback_on: registered.policy.rollback_on,
         approval: registered.policy.approval,
@@ -132,7 +133,8 @@ export function createOperationsActivities(deps: OperationsDeps) {
 
     async recordOutcome({ deploy_id, service, actor }: DeployInput, result: DeployResult): Promise<void> {
       const { deployed_release_id, requested_release_id, outcome } = result;
-      const releaseId = deployed_release_id ?? requested_release_id;
+      // What was refused before it was tried says nothing of the release.
+      const releaseId = outcome === 'discarded' ? requested_release_id : deployed_release_id;
       if (releaseId === null || outcome === null) return;
       await services.recordOutcome(service, releaseId, { deploy_id, actor, outcome });
     },
@@ -153,20 +155,14 @@ export function createOperationsActivities(deps: OperationsDeps) {
 export type OperationsActivities = ReturnType<typeof createOperationsActivities>;
 
 function factsOfSpec(spec: ServiceSpec) {
-  const { driver, deployment_context, commands, watch, dependencies, release_sources } = spec;
+  const { driver, deployment_context, commands, watch, probes, dependencies, release_sources } = spec;
   return {
     deployment_context,
-    cut_over: cutOverOf(spec),
     release_sources: release_sources ?? defaultChain(deployment_context),
     has_executor: driver !== 'command' || commands?.rollback !== undefined,
-    watch,
+    watch: { ...watch, timeout_ms: probes.timeout_ms },
     has_dependencies: dependencies.length > 0,
   };
-}
-
-function cutOverOf(spec: ServiceSpec): CutOver {
-  if (spec.driver === 'command') return 'command';
-  return spec.traffic !== undefined && takesPort(spec) ? 'start_first' : 'stop_first';
 }
 
 async function known(services: ServiceStore, name: string): Promise<StoredService> {

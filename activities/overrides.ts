@@ -1,5 +1,6 @@
 import type { NewOverride, OverrideAnswer, OverrideStore, StoredOverride } from '../adapters/postgres/overrides.ts';
 import type { OverrideMessage } from '../domain/deploy/override.ts';
+import type { DeployInput } from '../domain/deploy/run.ts';
 import { overrideMessageSchema } from '../domain/deploy/override-schemas.ts';
 
 /** An override as a run hears it; null: it could not be understood. */
@@ -33,6 +34,15 @@ export function createOverrideActivities(overrides: OverrideStore) {
     async unheardOverrides(deploy_id: string): Promise<readonly HeardOverride[]> {
       const rows = (await overrides.list(deploy_id)).filter(({ accepted }) => accepted === null);
       return rows.map((row) => ({ id: row.id, message: messageOf(row) }));
+    },
+
+    /** What the request of a deploy said, on the record like any other; the deploy's own id names it. */
+    async recordRequested({ deploy_id, actor, request: { policy_override: said } }: DeployInput): Promise<void> {
+      if (said === undefined) return;
+      const { action, target = null, reason, expires_at } = said;
+      const from = { id: deploy_id, deploy_id, actor, role: 'operator', force: false, extend_ms: null };
+      await overrides.submit({ ...from, action, target, reason, expires_at });
+      await overrides.answer(deploy_id, { accepted: true, refusal: null });
     },
 
     async answerOverride(id: string, answer: OverrideAnswer): Promise<void> {

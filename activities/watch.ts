@@ -6,13 +6,14 @@ import type { ServiceStore } from '../adapters/postgres/services.ts';
 import type { DependencyProbe, Sampler } from '../adapters/probe/sampler.ts';
 import { RunInTheWay, type DeployRuns } from '../adapters/temporal/deploys.ts';
 import { expectedBuildSha } from '../domain/deploy/instance.ts';
-import { standingOf } from '../domain/deploy/metadata.ts';
+import { targetOf } from '../domain/deploy/metadata.ts';
 import { decideRollback, type RollbackDecision } from '../domain/deploy/policy.ts';
 import { deployRequestSchema } from '../domain/deploy/schemas.ts';
 import {
   judgeStanding,
   observeStanding,
   type StandingRules,
+  type StandingState,
   type StandingVerdict,
 } from '../domain/deploy/standing-watch.ts';
 import { nothingSeen } from '../domain/deploy/watch.ts';
@@ -52,6 +53,8 @@ export interface StandOrder {
 export interface StandReport {
   readonly verdict: StandingVerdict;
   readonly dependency_down: boolean;
+  /** The machine was started anew since the service was. */
+  readonly rebooted: boolean;
 }
 
 export interface WatchDeps {
@@ -70,7 +73,7 @@ export function createWatchActivities({ services, instances, locks, runs }: Watc
       const instance = name === null ? null : await instances.find(name);
       if (found == null || instance === null) return null;
       const release = (await services.releases(service)).find(({ release_id }) => release_id === instance.release_id);
-      const { watch } = instance.spec;
+      const { watch, probes } = instance.spec;
       const promoted = release?.promoted_at?.getTime() ?? null;
       const soaks = promoted === null || release?.soaked_at != null ? null : promoted + watch.soak_ms;
       const since = new Date(Date.now() - watch.restart.window_ms);
@@ -81,7 +84,7 @@ export function createWatchActivities({ services, instances, locks, runs }: Watc
         young: soaks !== null && Date.now() < soaks,
         soaked_at_ms: soaks,
         rules: {
-          watch: { ...watch, period_ms: watch.idle_period_ms },
+          watch: { ...watch, period_ms: watch.idle_period_ms, timeout_ms: probes.timeout_ms },
           ...{ soak_ms: watch.soak_ms, restart: watch.restart },
         },
         expected_build_sha: expectedBuildSha(instance),
@@ -105,8 +108,7 @@ export function createWatchActivities({ services, instances, locks, runs }: Watc
         automatic_rollback_used: instance.role === 'rollback',
         enabled: policy.rollback_on[failure_class][deployment_context],
         has_executor: driver !== 'command' || commands?.rollback !== undefined,
-        target:
-          target === undefined ? null : { release_id: target, standing: standingOf(target, releases, { deployed }) },
+        target: target === undefined ? null : targetOf(target, releases, { deployed }),
       });
     },
 
@@ -149,10 +151,12 @@ export interface StandDeps {
   readonly drivers: Readonly<Record<DriverName, Driver>>;
   readonly sample: Sampler;
   readonly probeDependency: DependencyProbe;
+  /** Unix time at which this machine was started. */
+  readonly bootedAt: () => number;
 }
 
 /** The look at a service that goes on for as long as it lives; on its box. */
-export function createStandActivities({ instances, drivers, sample, probeDependency }: StandDeps) {
+export function createStandActivities({ instances, drivers, sample, probeDependency, bootedAt }: StandDeps) {
   return {
     /** Looks until something is not well, or is well again, or the time is over. Changes nothing. */
     async stand(order: StandOrder): Promise<StandReport> {
@@ -171,7 +175,7 @@ export function createStandActivities({ instances, drivers, sample, probeDepende
           const verdict = judgeStanding(state, rules, order.expected_build_sha);
           if (isNews(verdict, order.known) || Date.now() >= order.until_ms) {
             const dependency_down = verdict.finding !== 'well' && (await anyDown(instance, signal));
-            return { verdict, dependency_down };
+            return { verdict, dependency_down, rebooted: startedBefore(bootedAt(), state) };
           }
           const pause = Math.min(began + rules.watch.period_ms, order.until_ms) - Date.now();
           await sleep(Math.max(0, pause), undefined, { signal });
@@ -189,6 +193,10 @@ export function createStandActivities({ instances, drivers, sample, probeDepende
 }
 
 export type StandActivities = ReturnType<typeof createStandActivities>;
+
+function startedBefore(at_ms: number, { watch: { last } }: StandingState): boolean {
+  return last?.started_at != null && Date.parse(last.started_at) < at_ms;
+}
 
 function isNews({ finding }: StandingVerdict, known: StandOrder['known']): boolean {
   if (finding === 'unknown') return false;

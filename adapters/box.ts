@@ -25,8 +25,8 @@ export interface BoxOptions {
   /** The compiled programs that outlive the worker. */
   readonly keeperPath: string;
   readonly forwarderPath: string;
-  /** Docker's socket. */
-  readonly dockerSocket: string;
+  /** Of Docker, as in DOCKER_HOST. */
+  readonly dockerHost: string;
   readonly env: Environment;
   readonly instances: InstanceStore;
 }
@@ -40,7 +40,7 @@ export interface Box {
 }
 
 /** Nothing is started or asked here: a Docker that is not there is missed only by who needs it. */
-export function createBox({ home, keeperPath, forwarderPath, dockerSocket, env, instances }: BoxOptions): Box {
+export function createBox({ home, keeperPath, forwarderPath, dockerHost, env, instances }: BoxOptions): Box {
   const services = join(home, 'services');
   const git = createGitSource({ root: services, env });
   const keepers = (root: string) => createProcessDriver({ root, keeperPath, env });
@@ -55,7 +55,7 @@ export function createBox({ home, keeperPath, forwarderPath, dockerSocket, env, 
       ...{ git, env, logs: processLogs, processes: keepers(services), switches: keepers(switches) },
       folders: createReleaseFolders({ root: services, env }),
     }),
-    docker: createDockerDriver({ git, home, root: services, docker: createDocker({ socketPath: dockerSocket }) }),
+    docker: createDockerDriver({ git, home, root: services, docker: createDocker({ host: dockerHost }) }),
     command: createCommandDriver({ git, env, commands, logs: commandLogs, processes: keepers(commandsRoot) }),
   };
   const log = createServiceLog({

@@ -104,11 +104,11 @@ async function takeDown(config: Config, registered: ReadonlyMap<string, ServiceS
 
 /** Everything in Docker that carries this label, and the images of this name. */
 export async function removeContainers(
-  { dockerSocket }: Pick<Config, 'dockerSocket'>,
+  { dockerHost }: Pick<Config, 'dockerHost'>,
   label: string,
   image: string,
 ): Promise<void> {
-  const { api } = createDocker({ socketPath: dockerSocket });
+  const { api } = createDocker({ host: dockerHost });
   for (const { Id } of await api.listContainers({ all: true, filters: { label: [label] } })) {
     await api.getContainer(Id).remove({ force: true, v: true });
   }

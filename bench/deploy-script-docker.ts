@@ -12,7 +12,9 @@ export function createDockerScript(options: ScriptOptions & { readonly dockerSoc
   const { dockerSocket, folder, port, cleanup, signal } = options;
   const { api } = createDocker({ socketPath: dockerSocket });
   const label = `holdfast.bench=${folder}`;
-  cleanup.add("the script's containers", () => removeContainers({ dockerSocket }, label, repository));
+  cleanup.add("the script's containers", () =>
+    removeContainers({ dockerHost: `unix://${dockerSocket}` }, label, repository),
+  );
   let running: string | null = null;
 
   async function build(sha: string, context: string): Promise<void> {

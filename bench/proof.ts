@@ -16,7 +16,9 @@ interface Proof {
 }
 
 const proofs: Readonly<Record<string, Proof>> = {
-  deploy: { tests: ['tests/domain', 'tests/workflows', 'tests/faults'] },
+  deploy: {
+    tests: ['domain', 'simulations', 'workflows', 'activities', 'adapters', 'faults'].map((part) => `tests/${part}`),
+  },
   stack: { tests: ['tests/stack'], figures: () => measureStack(loadConfig()), nodes: [22, 24] },
 };
 

@@ -3,9 +3,9 @@ import type { Config } from './config.ts';
 import { packageRoot } from './package-root.ts';
 
 /** Where a box keeps what it runs, and the compiled programs that outlive the worker. */
-export function boxPaths({ home, dockerSocket }: Pick<Config, 'home' | 'dockerSocket'>) {
+export function boxPaths({ home, dockerHost }: Pick<Config, 'home' | 'dockerHost'>) {
   return {
-    ...{ home, dockerSocket },
+    ...{ home, dockerHost },
     keeperPath: join(packageRoot, 'dist/adapters/process/keeper.js'),
     forwarderPath: join(packageRoot, 'dist/adapters/switch/forwarder.js'),
   };

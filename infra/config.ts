@@ -25,8 +25,8 @@ export interface Config {
     /** The data database; the operations database is this name with `_ops`. */
     readonly database: string;
   };
-  /** Docker's socket; nothing is missing until a service needs it. */
-  readonly dockerSocket: string;
+  /** Where Docker is, `unix:///path` or `tcp://host:port`; looked at only when a service needs it. */
+  readonly dockerHost: string;
   readonly api: { readonly host: string; readonly port: number };
   /** Where the servers that the stack starts should listen; another port where one is taken. */
   readonly ports: { readonly postgres: number; readonly temporal: number; readonly temporal_ui: number };
@@ -63,10 +63,7 @@ const environment = z.object({
     .regex(/^[^\s:/]+:\d{1,5}$/, 'host:port')
     .optional(),
   TEMPORAL_NAMESPACE: z.string().min(1).default('holdfast'),
-  DOCKER_HOST: z
-    .string()
-    .regex(/^unix:\/\/\//, 'unix:///path/of/docker.sock')
-    .default('unix:///var/run/docker.sock'),
+  DOCKER_HOST: z.string().default('unix:///var/run/docker.sock'),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
 });
 
@@ -92,7 +89,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       uiUrl: value.HOLDFAST_TEMPORAL_UI ?? null,
     },
     postgres: { url: value.DATABASE_URL ?? null, database: value.HOLDFAST_DATABASE },
-    dockerSocket: value.DOCKER_HOST.slice('unix://'.length),
+    dockerHost: value.DOCKER_HOST,
     api: { host: value.HOLDFAST_API_HOST, port: value.HOLDFAST_API_PORT },
     ports: {
       postgres: value.HOLDFAST_POSTGRES_PORT,

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 // What a machine may lack and still test the rest. Temporal and Postgres are under nearly every test.
-const servers = ['docker'];
+const servers = ['docker', 'caddy'];
 const resultFile = '.cache/jest-result.json';
 
 /** @type {[string, string[]][]} */

@@ -1,5 +1,6 @@
 import { NativeConnection, Runtime } from '@temporalio/worker';
 import getPort from 'get-port';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { createDeployActivities } from '../activities/deploy.ts';
 import { createOperationsActivities } from '../activities/operations.ts';
@@ -67,7 +68,7 @@ async function main(): Promise<void> {
           // Backups come with a pipeline of their own; until then the guard says that none is known.
           recoveryPointAt: () => Promise.resolve(null),
         }),
-        ...createStandActivities({ ...stores, ...looks }),
+        ...createStandActivities({ ...stores, ...looks, bootedAt: () => Date.now() - uptime() * 1_000 }),
       },
     },
     buildId: readBuildInfo().build_sha,

@@ -36,7 +36,7 @@ export async function deploy(input: DeployInput): Promise<DeployResult> {
   try {
     await work.run(async () => {
       journal.begin(await operations.openDeploy(input, lockedBy));
-      overrides.begin(withoutForce(input));
+      await overrides.begin(input);
       await journal.enter('lock');
       const wishes = [
         { resource: `service/${input.service}`, mode: 'exclusive' },
@@ -199,11 +199,4 @@ async function keep(run: DeployRun, { release_id }: Prepared, instance: string, 
     // Old bits that stay are no reason to doubt the new release.
     await journal.check('prune', false, failureReason(error));
   }
-}
-
-/** In a request nobody forces anything: that needs an admin, and a run that can be looked at. */
-function withoutForce({ request: { policy_override: said } }: DeployInput) {
-  if (said === undefined) return undefined;
-  const { action, target, expires_at } = said;
-  return { action, expires_at, force: false, ...(target === undefined ? {} : { target }) };
 }

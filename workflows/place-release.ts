@@ -4,7 +4,7 @@ import type { InstanceRole } from '../domain/deploy/instance.ts';
 import type { WatchRules } from '../domain/deploy/watch.ts';
 import type { Phase } from '../domain/deploy/words.ts';
 import type { DeployRun } from './deploy-run.ts';
-import { onBox, operations } from './proxies.ts';
+import { onBox, operations, switchOn } from './proxies.ts';
 import { watchInstance, type LookFor, type WatchEnd } from './watch-instance.ts';
 
 /** Writes down a start before it happens. */
@@ -41,15 +41,17 @@ export async function startInstead(
   const { instance, port, cut_over } = placed;
   const stopped = await box.stopOthers({ ...rightOf(run), keep: [instance] });
   // A switch of the specification before would hold the port that this one listens on.
-  if (port === null && before !== null) await box.removeSwitch({ ...rightOf(run), instance: before });
+  if (port === null && before !== null)
+    await switchOn(run.input.box).removeSwitch({ ...rightOf(run), instance: before });
   const started = await box.startInstance({ ...rightOf(run), instance });
-  const { switched } = port === null ? { switched: false } : await box.pointTraffic({ ...rightOf(run), instance });
+  const { switched } =
+    port === null ? { switched: false } : await switchOn(run.input.box).pointTraffic({ ...rightOf(run), instance });
   await run.journal.check(check, true, cut_over, { stopped, port, switched, ...started });
 }
 
 /** New requests go to this instance from here on. */
 export async function pointTraffic(run: DeployRun, { instance, port }: Placed, check: string): Promise<void> {
-  await onBox(run.input.box).pointTraffic({ ...rightOf(run), instance });
+  await switchOn(run.input.box).pointTraffic({ ...rightOf(run), instance });
   await run.journal.check(check, true, 'start_first', { port });
 }
 

@@ -75,7 +75,7 @@ export const locksIfFree = proxyActivities<Pick<OperationsActivities, 'takeLocks
 
 /** Side effects on one box that end within minutes; the heartbeat notices a worker that died. */
 export function onBox(box: string) {
-  return proxyActivities<Omit<DeployActivities, 'buildRelease' | 'resolveRelease'>>({
+  return proxyActivities<Omit<DeployActivities, 'buildRelease' | 'resolveRelease' | SwitchActivity>>({
     taskQueue: boxTaskQueue(box),
     startToCloseTimeout: '75 minutes',
     scheduleToCloseTimeout: '3 hours',
@@ -84,6 +84,24 @@ export function onBox(box: string) {
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     // The box may be rebooting: half a minute of quick tries, then patiently.
     retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '15 seconds' },
+  });
+}
+
+type SwitchActivity = 'pointTraffic' | 'removeSwitch';
+
+/** A proxy that is not ours and stays away holds nothing up for long: by then it is a failure like any other. */
+export function switchOn(box: string) {
+  return proxyActivities<Pick<DeployActivities, SwitchActivity>>({
+    taskQueue: boxTaskQueue(box),
+    startToCloseTimeout: '5 minutes',
+    scheduleToCloseTimeout: '3 hours',
+    heartbeatTimeout: '5 seconds',
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    // About two minutes of trying; time in which no worker runs does not count.
+    retry: {
+      ...{ initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '15 seconds' },
+      maximumAttempts: 12,
+    },
   });
 }
 

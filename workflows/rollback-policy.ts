@@ -1,6 +1,6 @@
 import { condition } from '@temporalio/workflow';
 import type { ServiceFacts } from '../activities/operations.ts';
-import { standingOf } from '../domain/deploy/metadata.ts';
+import { targetOf } from '../domain/deploy/metadata.ts';
 import { decideApproval, decideRollback, type RollbackDecision } from '../domain/deploy/policy.ts';
 import type { FailureClass } from '../domain/deploy/words.ts';
 import type { DeployRun, Failure } from './deploy-run.ts';
@@ -18,7 +18,7 @@ export async function decisionsNow(
   const target = chosen?.release_id ?? rollback_target_release_id;
   const bits = target === null ? 'ok' : await onBox(input.box).verifyRelease(input.deploy_id, target);
   const deployed = facts.releases.find(({ release_id }) => release_id === deployed_release_id);
-  const standing = target === null ? null : standingOf(target, facts.releases, { bits, deployed });
+  const going = target === null ? null : targetOf(target, facts.releases, { bits, deployed });
   return ({ failure_class }) => {
     // An abort is no failure: it is put back wherever a deploy that never came up would be.
     const as: FailureClass = failure_class ?? 'deploy_failure';
@@ -30,7 +30,7 @@ export async function decisionsNow(
       override: ruling,
       enabled: asked ?? facts.rollback_on[as][deployment_context],
       has_executor: facts.has_executor,
-      target: target === null || standing === null ? null : { release_id: target, standing },
+      target: going,
     });
   };
 }

@@ -9,7 +9,7 @@ import {
   type OverrideMessage,
   type RunNow,
 } from '../domain/deploy/override.ts';
-import { overrideSignal, overrideUpdate } from '../domain/deploy/run.ts';
+import { overrideSignal, overrideUpdate, type DeployInput } from '../domain/deploy/run.ts';
 import { overrideRows } from './proxies.ts';
 
 const signalled = defineSignal<[unknown]>(overrideSignal);
@@ -56,8 +56,14 @@ export function listenForOverrides(deploy_id: string, now: () => Omit<RunNow, 'n
     },
 
     /** What the request of the deploy said; it was judged as part of the request. */
-    begin(said: Pick<OverrideMessage, 'action' | 'target' | 'force' | 'expires_at'> | undefined): void {
-      if (said !== undefined) standing = withOverride(standing, said);
+    async begin(input: DeployInput): Promise<void> {
+      const { policy_override: said } = input.request;
+      if (said === undefined) return;
+      const { action, target, expires_at } = said;
+      // In a request nobody forces anything: that needs an admin, and a run that can be looked at.
+      const message = { action, expires_at, force: false, ...(target === undefined ? {} : { target }) };
+      standing = withOverride(standing, message);
+      await overrideRows.recordRequested(input);
     },
 
     /** What was written down while Temporal could not be reached. */

@@ -14,7 +14,7 @@ import { decideStanding, type StandingDecision, type StandingVerdict } from '../
 import { lookAgainSignal, type WatchInput } from '../domain/deploy/run.ts';
 import { eventPhaseOf, type EventPhase } from '../domain/deploy/words.ts';
 import { failureReason } from './failure-reason.ts';
-import { locksIfFree, onBox, operations, standingOn, watchRows } from './proxies.ts';
+import { locksIfFree, onBox, operations, standingOn, switchOn, watchRows } from './proxies.ts';
 
 const lookAgain = defineSignal(lookAgainSignal);
 
@@ -92,7 +92,7 @@ async function standUntilNews(
 async function act(
   input: WatchInput,
   charge: Charge,
-  { verdict, dependency_down }: StandReport,
+  { verdict, dependency_down, rebooted }: StandReport,
   told: Told | null,
   hasNews: () => boolean,
 ): Promise<Told | null> {
@@ -108,7 +108,7 @@ async function act(
   if (now?.epoch !== epoch || now.held_by !== null) return told;
   const decision = decideStanding({
     ...now,
-    ...{ finding: verdict.finding, dependency_down, now_ms: Date.now(), restart: charge.rules.restart },
+    ...{ finding: verdict.finding, dependency_down, rebooted, now_ms: Date.now(), restart: charge.rules.restart },
     rollback: await watchRows.rollbackOf(input.service, charge.instance, verdict.failure_class),
   });
   if (told?.finding !== verdict.finding) {
@@ -155,7 +155,7 @@ async function restart({ service, box }: WatchInput, charge: Charge, reason: str
     await operations.setDesired(service, charge.epoch, { release_id, state: 'running', instance });
     await onBox(box).stopOthers({ ...right, keep: [instance] });
     const started = await onBox(box).startInstance({ ...right, instance });
-    await onBox(box).pointTraffic({ ...right, instance });
+    await switchOn(box).pointTraffic({ ...right, instance });
     await tell({ service, box }, charge, 'watch.restarted', { reason, instance, ...started });
   } catch (error) {
     // The next look sees that it does not run, and the breaker counts this as a restart.

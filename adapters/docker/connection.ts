@@ -40,7 +40,7 @@ export interface Docker {
 const usualLimitMs = 60_000;
 
 export function createDocker(where: DockerAddress = {}): Docker {
-  const { address, options } = readAddress(where);
+  const { address, options, problem } = readAddress(where);
   // dockerode fills in from DOCKER_HOST what is not given: another Docker than the one that was asked for.
   const none = { ca: undefined, cert: undefined, key: undefined, pathPrefix: '/' };
   const api = new Dockerode({ ...none, ...options } as Dockerode.DockerOptions);
@@ -57,6 +57,7 @@ export function createDocker(where: DockerAddress = {}): Docker {
   }
 
   async function ask<T>(request: () => Promise<T>, limit_ms = usualLimitMs): Promise<T> {
+    if (problem !== null) throw new DockerUnreachable(address, problem, false);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       const error = new DockerUnreachable(address, `no answer in ${Math.round(limit_ms / 1_000)} s`, everAnswered);
@@ -95,14 +96,20 @@ function readAddress({ host, socketPath = '/var/run/docker.sock' }: DockerAddres
   const url = URL.canParse(host) ? new URL(host) : null;
   if (url?.protocol === 'unix:') return unixSocket(url.pathname);
   if (url === null || !['tcp:', 'http:'].includes(url.protocol)) {
-    throw new Error(`Not an address of Docker that Holdfast can use: ${host}; give unix:///path or tcp://host:port`);
+    const problem = 'Holdfast speaks to unix:///path and tcp://host:port';
+    return { ...unixSocket('/nonexistent'), address: host, problem };
   }
   const { hostname, port } = url;
-  return { address: host, options: { host: hostname, port: port === '' ? '2375' : port, protocol: 'http' } };
+  return {
+    address: host,
+    options: { host: hostname, port: port === '' ? '2375' : port, protocol: 'http' },
+    problem: null,
+  };
 }
 
 function unixSocket(path: string) {
-  return { address: path, options: { socketPath: path, host: undefined, port: undefined, protocol: 'http' } };
+  const options = { socketPath: path, host: undefined, port: undefined, protocol: 'http' };
+  return { address: path, options, problem: null as string | null };
 }
 
 /** The HTTP status with which Docker refused; null: it is not Docker's answer. */

@@ -112,7 +112,6 @@ export function createCommandDriver({ processes, commands, git, logs, env }: Com
     return [...checks, { check: 'build_sha', ok, reason: ok ? 'same' : `it says ${found.build_sha}` }];
   }
 
-  /** Release ids are the operator's. Only where none is given, and there is a source, it is the commit of its ref. */
   /** With a git source releases are its commits; without one they are whatever the operator calls them. */
   async function resolve(order: ResolveOrder): Promise<ResolvedRelease> {
     const { service, spec, wanted } = order;

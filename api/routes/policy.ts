@@ -1,5 +1,5 @@
 import type { ServiceStore, StoredRelease, StoredService } from '../../adapters/postgres/services.ts';
-import { defaultChain, standingOf } from '../../domain/deploy/metadata.ts';
+import { defaultChain, targetOf } from '../../domain/deploy/metadata.ts';
 import { policyCases } from '../../domain/deploy/policy.ts';
 import type { Policy, PolicyTest } from '../../domain/deploy/policy-schemas.ts';
 import type { Route } from '../route.ts';
@@ -41,9 +41,7 @@ function testOf(
   const ids = new Set([newestGood(releases, desired.release_id), desired.release_id, extra ?? null]);
   const named = [...ids].filter((id) => id !== null);
   const bits = spec.driver === 'command' ? ('unowned' as const) : ('ok' as const);
-  const targets = named.map((release_id) => ({
-    ...{ release_id, standing: standingOf(release_id, releases, { bits, deployed }) },
-  }));
+  const targets = named.map((release_id) => targetOf(release_id, releases, { bits, deployed }));
   const facts = {
     safe_mode,
     automatic_rollback_used: false,

@@ -95,7 +95,9 @@ export function rollbackConsent(
   const denied = Object.entries(decisions).filter(([, { status }]) => status === 'denied');
   if (denied.length === 0) return finding('rollback_consent', true, 'every failure could be rolled back');
   const what = denied.map(([failureClass, { reason }]) => `${failureClass}: ${reason}`).join(', ');
-  return finding('rollback_consent', accepted, `${accepted ? 'accepted although ' : ''}no rollback of ${what}`);
+  if (accepted) return finding('rollback_consent', true, `accepted although no rollback of ${what}`);
+  const advice = 'accept that with --accept-no-rollback (accept_no_rollback in the request)';
+  return finding('rollback_consent', false, `no rollback of ${what}: ${advice}`);
 }
 
 function finding(guard: GuardName, ok: boolean, reason: string): GuardFinding {

@@ -1,4 +1,5 @@
 import type { ServiceSpec } from '../service.ts';
+import type { CutOver } from './words.ts';
 
 /** Why an instance is there. `rollback`: an automatic one put it there, so no second one may follow it. */
 export type InstanceRole = 'candidate' | 'rollback';
@@ -98,6 +99,15 @@ export function withPort(spec: ServiceSpec, port: number | null): ServiceSpec {
           },
         }),
   };
+}
+
+/** Row D11: beside what runs now, where both leave the other's way to the world alone; `before` is null where nothing runs. */
+export function cutOverOf(spec: ServiceSpec, before: ServiceSpec | null): CutOver {
+  if (spec.driver === 'command') return 'command';
+  if (spec.traffic === undefined || !takesPort(spec)) return 'stop_first';
+  if (before === null) return 'start_first';
+  const listens = ({ traffic }: ServiceSpec) => JSON.stringify(traffic?.listen);
+  return listens(before) === listens(spec) && before.driver === spec.driver ? 'start_first' : 'stop_first';
 }
 
 /** Row D11: start-first where the run spec takes its port and a switch stands in front. */

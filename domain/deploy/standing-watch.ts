@@ -93,6 +93,8 @@ export interface StandingFacts {
   readonly young: boolean;
   /** A dependency that is not the service's own is down. */
   readonly dependency_down: boolean;
+  /** The machine was started anew since the service was: it went down with it. */
+  readonly rebooted: boolean;
   /** What policy says to going back to the release before. */
   readonly rollback: RollbackDecision;
   /** Unix times of the restarts there were, oldest first. */
@@ -109,8 +111,9 @@ export type StandingDecision =
   | { readonly action: 'report'; readonly reason: string };
 
 /**
- * Of what is not ours nothing is touched. A young release that fails goes back, where policy allows that. What does not
- * run, or is not alive, is started again within its breaker. Bad readiness alone never restarts anything.
+ * Of what is not ours nothing is touched. A young release that fails goes back, where policy allows that; a machine that was
+ * switched off is no failure of it. What does not run, or is not alive, is started again within its breaker. Bad readiness
+ * alone never restarts anything.
  */
 export function decideStanding(facts: StandingFacts): StandingDecision {
   if (facts.deployment_context === 'external') return { action: 'report', reason: 'not_owned' };
@@ -118,7 +121,7 @@ export function decideStanding(facts: StandingFacts): StandingDecision {
   const down = facts.finding === 'exited' || facts.finding === 'not_alive';
   if (facts.dependency_down && !down) return { action: 'report', reason: 'dependency_down' };
   const mayGoBack = facts.rollback.status === 'allowed' && facts.rollback.action === 'roll_back';
-  if (facts.young && mayGoBack && !facts.dependency_down) return { action: 'roll_back' };
+  if (facts.young && mayGoBack && !facts.dependency_down && !facts.rebooted) return { action: 'roll_back' };
   if (!down) return { action: 'report', reason: facts.young ? facts.rollback.reason : 'not_young' };
   return nextRestart(facts);
 }

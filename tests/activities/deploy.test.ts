@@ -40,7 +40,7 @@ beforeAll(async () => {
   instances = createInstanceStore(databases.ops);
   const deploys = createDeployStore(databases.ops);
   const locks = createLockStore(databases.ops);
-  const paths = boxPaths({ home: root, dockerSocket: join(root, 'no-docker.sock') });
+  const paths = boxPaths({ home: root, dockerHost: `unix://${join(root, 'no-docker.sock')}` });
   box = createBox({ ...paths, env: process.env, instances });
   activities = createDeployActivities({
     ...{ services, deploys, instances, locks, sample, probeDependency },

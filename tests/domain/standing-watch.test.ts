@@ -105,8 +105,15 @@ const used: RollbackDecision = {
 };
 
 const base: StandingFacts = {
-  ...{ finding: 'exited', deployment_context: 'self_hosted', safe_mode: false, young: true, dependency_down: false },
-  ...{ rollback: allowed, restarts_ms: [], now_ms: began, restart: rules.restart },
+  ...{ finding: 'exited', deployment_context: 'self_hosted', safe_mode: false, young: true },
+  ...{
+    dependency_down: false,
+    rebooted: false,
+    rollback: allowed,
+    restarts_ms: [],
+    now_ms: began,
+    restart: rules.restart,
+  },
 };
 
 function everyCase(): StandingFacts[] {
@@ -131,6 +138,15 @@ describe('D6 what is done about it', () => {
     expect(back).toHaveLength(4);
     for (const facts of back) {
       expect(facts).toMatchObject({ young: true, rollback: allowed, dependency_down: false, safe_mode: false });
+    }
+  });
+
+  test('D6 a machine that was switched off is no failure of a young release: it is started again', () => {
+    for (const facts of everyCase()) {
+      const { action } = decideStanding({ ...facts, rebooted: true });
+      const down = facts.finding === 'exited' || facts.finding === 'not_alive';
+      const ours = facts.deployment_context !== 'external' && !facts.safe_mode;
+      expect(action).toBe(down && ours ? 'restart' : 'report');
     }
   });
 

@@ -226,6 +226,7 @@ function live(random: () => number, { broken, seen }: Findings): void {
       ...{ finding, deployment_context, safe_mode, now_ms, restarts_ms: restarts, restart: restartRules },
       young: running.promoted_at !== null && now_ms < running.promoted_at + hour,
       dependency_down: chance(0.1),
+      rebooted: chance(0.1),
       rollback: decideRollback({
         ...{
           failure_class,

@@ -77,7 +77,7 @@ export async function createDeployBench(
   const deploys = createDeployStore(databases.ops);
   const runs = createDeployRuns(client);
   const instances = createInstanceStore(databases.ops);
-  const paths = boxPaths({ home, dockerSocket: dockerSocket ?? join(home, 'no-docker.sock') });
+  const paths = boxPaths({ home, dockerHost: `unix://${dockerSocket ?? join(home, 'no-docker.sock')}` });
   const box = createBox({ ...paths, env: process.env, instances });
   const service = `web-${randomUUID().slice(0, 8)}`;
   const { spec, repository, url } = await make(home);
@@ -105,7 +105,7 @@ export async function createDeployBench(
           ...process.env,
           HOLDFAST_HOME: home,
           HOLDFAST_TEST_FAULTS: faultPlan,
-          DOCKER_HOST: `unix://${paths.dockerSocket}`,
+          DOCKER_HOST: paths.dockerHost,
           HOLDFAST_BOX: 'bench',
           HOLDFAST_DATABASE: databases.database,
           DATABASE_URL: servers().databaseUrl,

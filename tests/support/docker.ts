@@ -140,6 +140,6 @@ export async function busyboxPath(): Promise<string> {
 }
 
 /** What `docker inspect` says of an instance's container. */
-export function inspected({ docker, containerOf }: DockerBox, instance: Instance) {
-  return docker.api.getContainer(containerOf(instance)).inspect();
+export function inspected(box: DockerBox, instance: Instance) {
+  return box.docker.api.getContainer(box.containerOf(instance)).inspect();
 }

@@ -69,6 +69,7 @@ export function recordedBox(overrides: Partial<Activities> = {}) {
       return { id, message: parsed.success ? parsed.data : null };
     },
     unheardOverrides: async () => [],
+    recordRequested: async () => undefined,
     answerOverride: async (_, answer) => void answers.push(answer),
   };
 

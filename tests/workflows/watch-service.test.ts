@@ -28,12 +28,18 @@ afterAll(async () => {
 const exited: StandReport = {
   verdict: { finding: 'exited', failure_class: 'watchdog_failure', reason: 'process_exited:1' },
   dependency_down: false,
+  rebooted: false,
 };
 const unready: StandReport = {
   verdict: { finding: 'unhealthy', failure_class: 'health_failure', reason: 'http_status:503' },
   dependency_down: false,
+  rebooted: false,
 };
-const wellAgain: StandReport = { verdict: { finding: 'well', reason: 'http_ok' }, dependency_down: false };
+const wellAgain: StandReport = {
+  verdict: { finding: 'well', reason: 'http_ok' },
+  dependency_down: false,
+  rebooted: false,
+};
 const allowed: RollbackDecision = {
   ...{ status: 'allowed', reason: 'rollback_target_validated', target_valid: true, action: 'roll_back' },
 };

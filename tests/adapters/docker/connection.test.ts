@@ -60,13 +60,14 @@ test('the environment does not lead to another Docker than the one that was aske
   const before = process.env['DOCKER_HOST'];
   process.env['DOCKER_HOST'] = 'tcp://192.0.2.1:2375';
   try {
-    const { close, socketPath } = await listening((socket) => {
+    const server = await listening((socket) => {
       socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK'));
     });
+    const { socketPath } = server;
     const docker = createDocker({ socketPath });
     expect(String(await docker.ask(() => docker.api.ping(), 5_000))).toBe('OK');
     expect(createDocker({ host: `unix://${socketPath}` }).api.modem).toMatchObject({ socketPath });
-    close();
+    server.close();
   } finally {
     if (before === undefined) delete process.env['DOCKER_HOST'];
     else process.env['DOCKER_HOST'] = before;

@@ -50,7 +50,7 @@ describeDocker('D1 what a service says of its container', () => {
     const first = await box.run(serve, part);
     await expect(box.run(serve, part)).rejects.toMatchObject({
       type: 'RunSpecInvalid',
-      message: expect.stringMatching(/port is already allocated|address already in use/),
+      message: expect.stringMatching(/port is already allocated|address already in use/) as string,
     });
     await box.driver.stop(first, soon());
   });
@@ -90,7 +90,10 @@ describeDocker('D1 what a service says of its container', () => {
   test('what is bound in must be there: nothing is made in its place', async () => {
     const source = join(box.root, 'not-there');
     const starting = box.run('true', { container: { binds: [{ source, target: '/x' }] } });
-    await expect(starting).rejects.toMatchObject({ type: 'RunSpecInvalid', message: expect.stringContaining(source) });
+    await expect(starting).rejects.toMatchObject({
+      type: 'RunSpecInvalid',
+      message: expect.stringContaining(source) as string,
+    });
     expect(await box.driver.alive(box.service)).toEqual([]);
   });
 
@@ -123,7 +126,9 @@ describeDocker('D1 what a service says of its container', () => {
     const healthcheck = { argv: ['test', '-e', '/tmp/well'], interval_ms: 1_000, timeout_ms: 1_000, retries: 2 };
     const script = 'mkdir -p /tmp; touch /tmp/well; sleep 1000';
     const instance = await box.run(script, { container: { healthcheck } });
-    await until(async () => (await inspected(box, instance)).State.Health?.Status === 'healthy', 20_000);
+    const health = async () => (await inspected(box, instance)).State.Health?.Status;
+    await until(async () => (await health()) !== 'starting', 20_000);
+    expect(await health()).toBe('healthy');
     await box.driver.stop(instance, soon());
   });
 

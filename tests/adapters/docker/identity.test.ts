@@ -47,7 +47,7 @@ describeDocker('D2 identity of what runs in a container', () => {
     expect(await wrong(running)).toEqual([]);
     // As after `docker tag` and a deploy that left the old container in place.
     expect(await wrong({ ...running, digest: after.release_id, release_id: after.release_id })).toMatchObject([
-      { check: 'bits', reason: expect.stringContaining(before.release_id) },
+      { check: 'bits', reason: expect.stringContaining(before.release_id) as string },
       { check: 'release' },
     ]);
   });
@@ -124,13 +124,18 @@ describeDocker('D2 identity of what runs in a container', () => {
     renameSync(join(folder, 'file.new'), join(folder, 'file'));
     expect(await read(instance, '/etc/config')).toBe(false);
     expect(await wrong(instance)).toMatchObject([
-      { check: 'bind_mounts', reason: expect.stringContaining(`${folder}/file was replaced after the start`) },
+      {
+        check: 'bind_mounts',
+        reason: expect.stringContaining(`${folder}/file was replaced after the start`) as string,
+      },
     ]);
     const again = { ...instance, instance: `${instance.instance}.r2` };
     await box.driver.start(again, soon());
     expect(await wrong(again)).toEqual([]);
     expect(await read(again, '/etc/config')).toBe(true);
     rmSync(join(folder, 'file'));
-    expect(await wrong(again)).toMatchObject([{ check: 'bind_mounts', reason: expect.stringContaining('is gone') }]);
+    expect(await wrong(again)).toMatchObject([
+      { check: 'bind_mounts', reason: expect.stringContaining('is gone') as string },
+    ]);
   });
 });

@@ -17,7 +17,7 @@ export function requireCaddy(): void {
   const { status, stderr, error } = spawnSync('apt-get', install, { encoding: 'utf8', env });
   if (status === 0 && spawnSync('caddy', ['version']).status === 0) return;
   const reason = error?.message ?? stderr.trim().split('\n').at(-1) ?? '';
-  throw new Error(`No Caddy: install it, run this as root, or set HOLDFAST_TEST_WITHOUT=caddy (${reason})`);
+  throw new Error(`No Caddy: install it, run this as root, or test with --without caddy (${reason})`);
 }
 
 export interface Caddy {
