@@ -2,14 +2,16 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import { createOperationsActivities, type OperationsActivities } from '../../activities/operations.ts';
+import { createOverrideActivities } from '../../activities/overrides.ts';
 import { createDeployStore } from '../../adapters/postgres/deploys.ts';
 import { createEventStore } from '../../adapters/postgres/events.ts';
 import { createInstanceStore } from '../../adapters/postgres/instances.ts';
 import { createLockStore } from '../../adapters/postgres/locks.ts';
+import { createOverrideStore } from '../../adapters/postgres/overrides.ts';
 import { createServiceStore } from '../../adapters/postgres/services.ts';
 import { emptyResult } from '../../domain/deploy/result.ts';
 import type { DeployInput } from '../../domain/deploy/run.ts';
-import { deployRequestSchema } from '../../domain/deploy/schemas.ts';
+import { deployRequestSchema, type DeployResult } from '../../domain/deploy/schemas.ts';
 import { serviceSpecSchema } from '../../domain/service.ts';
 import { freshDatabases, type TestDatabases } from '../support/servers.ts';
 
@@ -112,6 +114,45 @@ describe('records', () => {
     await inActivity(() => operations.record(entry));
     expect((await createDeployStore(databases.ops).find(id))?.evidence).toHaveLength(1);
     expect(await databases.ops`select 1 from events where deploy_id = ${id}`).toHaveLength(1);
+  });
+
+  test('D2 what was refused before it was tried leaves the registry’s word of the release as it was', async () => {
+    const services = createServiceStore(databases.ops);
+    const release_id = 'c'.repeat(40);
+    const facts = { branch: 'main', committed_at: null, digest: 'd', config_hash: 'h' };
+    await services.recordBuilt('web', { release_id, ...facts, schema_version: null, schema_reads_to: null });
+    const end = (part: Partial<DeployResult>) =>
+      inActivity(() =>
+        operations.recordOutcome(input(randomUUID()), {
+          ...emptyResult(deployRequestSchema.parse({}), 'self_hosted'),
+          requested_release_id: release_id,
+          ...part,
+        }),
+      );
+    const said = async () => (await services.releases('web')).find((each) => each.release_id === release_id)?.outcome;
+    await end({ outcome: 'promoted', deployed_release_id: release_id });
+    await end({ outcome: 'refused' });
+    expect(await said()).toBe('promoted');
+    await end({ outcome: 'discarded' });
+    expect(await said()).toBe('discarded');
+  });
+
+  test('D9 what a request overrides is on the record, with who, why and until when; a retry adds nothing', async () => {
+    const deploy_id = randomUUID();
+    const expires_at = '2030-01-01T00:00:00.000Z';
+    const policy_override = { action: 'deny', reason: 'looking at it myself', expires_at } as const;
+    const asked = { ...input(deploy_id), request: deployRequestSchema.parse({ policy_override }) };
+    await inActivity(() => operations.openDeploy(asked, run('o9')));
+    const overrides = createOverrideStore(databases.ops);
+    const { recordRequested } = createOverrideActivities(overrides);
+    await recordRequested(asked);
+    await recordRequested(asked);
+    expect(await overrides.list(deploy_id)).toMatchObject([
+      { actor: 'tester', accepted: true, ...policy_override, expires_at: new Date(expires_at) },
+    ]);
+    expect(await databases.ops`select type, actor, data from events where deploy_id = ${deploy_id}`).toMatchObject([
+      { type: 'override.accepted', actor: 'tester', data: policy_override },
+    ]);
   });
 
   test('D13 events are append-only, also for whoever reaches the database as Holdfast', async () => {

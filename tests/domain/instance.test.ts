@@ -1,4 +1,4 @@
-import { takesPort, withPort } from '../../domain/deploy/instance.ts';
+import { cutOverOf, takesPort, withPort } from '../../domain/deploy/instance.ts';
 import { serviceSpecSchema, type ServiceSpec } from '../../domain/service.ts';
 
 const spec = {
@@ -44,4 +44,21 @@ test('D11 what takes no port is left as it is', () => {
   expect(withPort(spec, null)).toBe(spec);
   expect(takesPort(spec)).toBe(true);
   expect(takesPort(withPort(spec, 4_242))).toBe(false);
+});
+
+describe('D11 how one takes the place of another', () => {
+  const other = { ...spec, traffic: { ...spec.traffic, listen: { port: 9_090, host: '127.0.0.1' } } } as ServiceSpec;
+  const alone = { ...spec, traffic: undefined, run: { argv: ['app'], env: {} }, container: undefined } as ServiceSpec;
+
+  test.each<[string, ServiceSpec, ServiceSpec | null, string]>([
+    ['nothing runs yet', spec, null, 'start_first'],
+    ['the same port of the world', spec, spec, 'start_first'],
+    ['another port of the world', spec, other, 'stop_first'],
+    ['it had no switch before', spec, alone, 'stop_first'],
+    ['it has none now', alone, spec, 'stop_first'],
+    ['under another driver before', spec, { ...spec, driver: 'process' }, 'stop_first'],
+    ['the commands are the operator’s', { ...spec, driver: 'command' }, spec, 'command'],
+  ])('%s', (_, now, before, expected) => {
+    expect(cutOverOf(now, before)).toBe(expected);
+  });
 });

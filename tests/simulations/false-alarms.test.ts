@@ -17,11 +17,11 @@ import {
   type Probed,
 } from './simulated-service.ts';
 
-// What a service gets that asks for nothing: the settings under proof.
+// What a service gets that asks for nothing: the watch under proof.
 const spec = serviceSpecSchema.parse({ source: { git: '/srv/app' }, run: { argv: ['app'] } });
-const { watch, probes } = spec;
-const { timeout_ms } = probes;
-const settings = { ...watch, timeout_ms };
+const { timeout_ms } = spec.probes;
+// As activities/operations.ts and activities/watch.ts hand them to the rules.
+const watch = { ...spec.watch, timeout_ms };
 
 const seed = Number(process.env['HOLDFAST_PROOF_SEED'] ?? 4_001);
 const lossShare = 0.01;
@@ -29,7 +29,7 @@ const stallMs = 5_000;
 const blipMs = 20_000;
 const hung = { reason: 'http_error', took_ms: timeout_ms };
 
-const figures: Record<string, unknown> = { seed, settings };
+const figures: Record<string, unknown> = { seed, watch };
 afterAll(() => {
   const folder = join(__dirname, '../../.cache');
   mkdirSync(folder, { recursive: true });
@@ -64,7 +64,7 @@ function percentiles(ends: readonly number[]): Record<'p50_ms' | 'p99_ms' | 'mos
   return { p50_ms: at(0.5), p99_ms: at(0.99), most_ms: at(1) };
 }
 
-describe(`proof 4, at the defaults ${JSON.stringify(settings)} (seed ${seed})`, () => {
+describe(`proof 4, at the defaults ${JSON.stringify(watch)} (seed ${seed})`, () => {
   // Of 1,000 the chance of the seed would decide: so many that the share itself can be seen.
   const count = fullSize ? 20_000 : 1_000;
 
