@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../support/box.ts';
 import { createDeployBench, type DeployBench } from '../support/deploy-bench.ts';
@@ -105,15 +107,16 @@ describeDocker.each([{ liveRestore: true }, { liveRestore: false }])('SIGKILL of
   if (liveRestore) {
     test('D1 a worker that comes back before Docker does not take one that is away for one without containers', async () => {
       await commit();
-      const { id, result } = await deployThrough('cut_over', 0, async () => {
-        await bench.killWorker();
-        // As `systemctl stop` does it, also its socket is gone.
-        await away(() => {
-          bench.startWorker();
-          return sleep(whenHeard);
-        }, 'stop');
+      let id = '';
+      const fault = { activity: 'stopOthers', nth: 1, when: 'before' } as const;
+      const deaths = await bench.dieAt([fault], async () => {
+        id = await bench.deploy();
+        await until(() => existsSync(join(bench.home, 'faults.json.done')), 30_000);
+        // As `systemctl stop docker` does it: also its socket is gone.
+        await away(() => sleep(whenHeard), 'stop');
+        expect((await bench.follow(id)).result.outcome).toBe('promoted');
       });
-      expect(result.outcome).toBe('promoted');
+      expect(deaths).toHaveLength(1);
       await expectNothingTwice(bench, id, `Hello from version ${await version()}`);
     }, 120_000);
   }
