@@ -6,6 +6,7 @@ export function policyCommands(program: Command): void {
   leaf(policy, 'show <service>', 'the policy of a service as a table').action(runs(showPolicy));
   leaf(policy, 'test <service>', 'what would be decided for each class, context and target; does nothing')
     .option('--target <release>', 'judge this target too')
+    .option('--next', 'of a failure of the next deploy, not of what runs now')
     .action(runs(testPolicy));
 }
 
@@ -24,7 +25,8 @@ async function showPolicy({ api, out }: Context, service: string): Promise<undef
     ['safe mode', shown.safe_mode ? 'on: nothing is done automatically' : 'off'],
     ['executor', shown.has_executor ? 'yes' : 'none: nothing can be rolled back'],
     ['deployed', shown.deployed_release_id ?? 'nothing'],
-    ['would go back to', shown.rollback_target_release_id ?? 'nothing: the failed release is stopped'],
+    ['if it fails', backTo(shown.rollback_target_release_id)],
+    ['if the next one fails', backTo(shown.next_rollback_target_release_id)],
     [
       'approval',
       approval.required ? `asked for ${approval.timeout_ms / 1000} s, then ${approval.default}` : 'not asked',
@@ -39,17 +41,26 @@ async function showPolicy({ api, out }: Context, service: string): Promise<undef
   return undefined;
 }
 
-async function testPolicy({ api, out }: Context, service: string, options: { target?: string }): Promise<undefined> {
+async function testPolicy(
+  { api, out }: Context,
+  service: string,
+  options: { target?: string; next?: boolean },
+): Promise<undefined> {
   const { policyTestSchema } = await import('../../domain/deploy/policy-schemas.ts');
   const { table } = await import('../output.ts');
-  const query = options.target === undefined ? '' : `?${new URLSearchParams({ target: options.target }).toString()}`;
-  const tested = await api.get(`${pathOf(service)}/test${query}`, policyTestSchema);
+  const query = new URLSearchParams({ of: options.next === true ? 'next' : 'running' });
+  if (options.target !== undefined) query.set('target', options.target);
+  const tested = await api.get(`${pathOf(service)}/test?${query.toString()}`, policyTestSchema);
   const rows = tested.cases.map(({ failure_class, deployment_context, target_release_id, decision }) => [
     ...[failure_class, deployment_context, target_release_id?.slice(0, 19) ?? '-'],
     ...[decision.status, decision.reason, decision.action],
   ]);
   out.data(tested, table(['failure', 'context', 'target', 'status', 'reason', 'would'], rows));
   return undefined;
+}
+
+function backTo(target: string | null): string {
+  return target === null ? 'stopped: there is nothing to go back to' : `back to ${target}`;
 }
 
 function pathOf(service: string): string {

@@ -30,14 +30,27 @@ export const policySchema = z
     has_executor: z.boolean(),
     release_sources: z.array(z.enum(releaseSources)),
     deployed_release_id: z.string().nullable(),
-    rollback_target_release_id: z.string().nullable().meta({ description: 'Where a failure would go back to now.' }),
+    rollback_target_release_id: z
+      .string()
+      .nullable()
+      .meta({ description: 'Where a failure of what runs now would go back to.' }),
+    next_rollback_target_release_id: z
+      .string()
+      .nullable()
+      .meta({ description: 'Where a failure of the next deploy would go back to.' }),
   })
   .meta({ id: 'Policy' });
 export type Policy = z.output<typeof policySchema>;
 
 export const policyTestQuery = z.object({
+  of: z
+    .enum(['running', 'next'])
+    .default('running')
+    .meta({ description: 'A failure of what runs now, or of the next deploy, whose schema is not known yet.' }),
   target: releaseId.optional().meta({ description: 'Another target to be judged besides.' }),
 });
+
+export type PolicyTestQuery = z.output<typeof policyTestQuery>;
 
 /** What would be decided for each class × context × target; nothing is done. */
 export const policyTestSchema = z

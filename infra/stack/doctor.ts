@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { access, constants, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { createDocker } from '../../adapters/docker/connection.ts';
 import { freeBytes } from '../../adapters/files/disk.ts';
 import { healthSchema, type Check, type Health, type ServerState } from '../../domain/health.ts';
 import type { Config } from '../config.ts';
@@ -25,6 +26,7 @@ export async function diagnose(config: Config): Promise<Check[]> {
     checkProgram('git', 'Install git.'),
     checkHome(config.home),
     checkDisk(config.home),
+    checkDocker(config.dockerHost),
     checkTemporal(config, health),
     checkPostgres(config, health),
     checkSupervisor(running !== null),
@@ -67,6 +69,18 @@ async function checkDisk(home: string): Promise<Check> {
   const free = await freeBytes(existsSync(home) ? home : '/');
   const found = `${(free / 1024 ** 3).toFixed(1)} GB free`;
   return free > littleRoomBytes ? ok('disk', found) : warn('disk', found, 'Make room: deploys and databases need it.');
+}
+
+/** Only services of the driver docker need it. */
+async function checkDocker(host: string): Promise<Check> {
+  const { api, ask } = createDocker({ host });
+  try {
+    const { Version } = await ask(() => api.version(), 5_000);
+    return ok('docker', `${Version}, ${host}`);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return warn('docker', why, 'Only services of the driver docker need it: start Docker, or set DOCKER_HOST.');
+  }
 }
 
 async function checkTemporal({ temporal, cache }: Config, health: Health | null): Promise<Check> {
