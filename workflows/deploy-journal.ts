@@ -9,7 +9,7 @@ import { emptyResult } from '../domain/deploy/result.ts';
 import type { DeployInput, NewEvidence } from '../domain/deploy/run.ts';
 import type { DeployResult } from '../domain/deploy/schemas.ts';
 import type { EventPhase, Phase } from '../domain/deploy/words.ts';
-import { operations } from './proxies.ts';
+import { lastWord, operations } from './proxies.ts';
 import { outcomeKey, phaseKey } from './search-attributes.ts';
 
 /** Phase, result and evidence so far. */
@@ -30,7 +30,11 @@ export function createJournal({ deploy_id, service, actor, request }: DeployInpu
     setCurrentDetails([`**${service}**: ${now}`, '', ...lines, '', howToOverride(deploy_id)].join('\n'));
   }
 
-  async function write(evidence: readonly NewEvidence[], event?: { type: string; phase?: EventPhase; data: object }) {
+  async function write(
+    evidence: readonly NewEvidence[],
+    event?: { type: string; phase?: EventPhase; data: object },
+    rows: Pick<typeof operations, 'record'> = operations,
+  ) {
     show();
     const events =
       event === undefined
@@ -46,7 +50,7 @@ export function createJournal({ deploy_id, service, actor, request }: DeployInpu
               once: [deploy_id, event.type, event.phase ?? ''].join('/'),
             },
           ];
-    await operations.record({ deploy_id, phase, result, evidence, events });
+    await rows.record({ deploy_id, phase, result, evidence, events });
   }
 
   /** Several checks are one write. */
@@ -114,7 +118,7 @@ export function createJournal({ deploy_id, service, actor, request }: DeployInpu
           { key: phaseKey, value: phase },
           { key: outcomeKey, value: result.outcome ?? 'none' },
         ]);
-        await write([], { type: 'deploy.completed', data: result });
+        await write([], { type: 'deploy.completed', data: result }, lastWord);
       });
     },
   };

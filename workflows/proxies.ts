@@ -23,6 +23,12 @@ export const overrideRows = proxyActivities<OverrideActivities>({
   scheduleToCloseTimeout: '24 hours',
 });
 
+/** The last word of a run: whoever reads it may start the next one, so the history has to be written by then. */
+export const lastWord = proxyActivities<Pick<OperationsActivities, 'record'>>({
+  ...rowOptions(),
+  scheduleToCloseTimeout: '24 hours',
+});
+
 function rowOptions() {
   return {
     // Long for a row, short for somebody who waits for a worker that was killed in the middle of writing it.

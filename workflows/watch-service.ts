@@ -187,7 +187,8 @@ async function tell(
   data: Readonly<Record<string, unknown>>,
   phase: EventPhase | null = null,
 ): Promise<void> {
-  const once = [workflowInfo().runId, workflowInfo().historyLength, type].join('/');
+  // The same again when this step is repeated.
+  const once = `${type}/${uuid4()}`;
   const actor = `watch/${service}`;
   await operations.appendEvent({
     type,
