@@ -76,7 +76,7 @@ export function knowsNames(network: string): boolean {
   return !['bridge', 'host', 'none'].includes(network);
 }
 
-export function portName({ container, protocol }: Pick<Container['ports'][number], 'container' | 'protocol'>): string {
+function portName({ container, protocol }: Pick<Container['ports'][number], 'container' | 'protocol'>): string {
   return `${container}/${protocol}`;
 }
 

@@ -27,7 +27,7 @@ const givenUp = '.given-up';
 // How long another process may take to make the container whose name it has taken, or to let go of a port.
 const patienceMs = 5_000;
 
-export const absent: InstanceState = {
+const absent: InstanceState = {
   ...{ exists: false, running: false, pid: null, container_id: null, started_at: null, restart_count: 0 },
   ...{ exit_code: null, exit_signal: null, oom_killed: false },
 };
@@ -211,7 +211,7 @@ export function createContainers({ docker, home, log }: ContainersDeps) {
   return { find, start, stop, inspect, alive, prune };
 }
 
-export function stateOf({ Id, State, RestartCount }: Inspected): InstanceState {
+function stateOf({ Id, State, RestartCount }: Inspected): InstanceState {
   const { Running, Pid, StartedAt, ExitCode, OOMKilled } = State;
   // A program that could not be executed has an exit code, and never ran.
   const ended = !Running && (State.Status !== 'created' || ExitCode !== 0);

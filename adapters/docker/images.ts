@@ -9,7 +9,7 @@ type Image = Dockerode.ImageInspectInfo;
 export type Images = ReturnType<typeof createImages>;
 
 /** A release that is an image is named by its id, which stands for its content for ever. */
-export const imageId = /^(sha256:)?[0-9a-f]{12,64}$/;
+const imageId = /^(sha256:)?[0-9a-f]{12,64}$/;
 
 export function createImages({ docker, home }: { readonly docker: Docker; readonly home: string }) {
   const { api, ask } = docker;

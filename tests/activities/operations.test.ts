@@ -144,9 +144,9 @@ describe('records', () => {
     const asked = { ...input(deploy_id), request: deployRequestSchema.parse({ policy_override }) };
     await inActivity(() => operations.openDeploy(asked, run('o9')));
     const overrides = createOverrideStore(databases.ops);
-    const { recordRequested } = createOverrideActivities(overrides);
-    await recordRequested(asked);
-    await recordRequested(asked);
+    const activities = createOverrideActivities(overrides);
+    await activities.recordRequested(asked);
+    await activities.recordRequested(asked);
     expect(await overrides.list(deploy_id)).toMatchObject([
       { actor: 'tester', accepted: true, ...policy_override, expires_at: new Date(expires_at) },
     ]);

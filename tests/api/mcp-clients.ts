@@ -53,7 +53,7 @@ export async function writeLog(
 }
 
 /** The text block, which says the same as what is structured. */
-export function textOf({ content }: CallToolResult): Record<string, unknown> {
+function textOf({ content }: CallToolResult): Record<string, unknown> {
   expect(content).toHaveLength(1);
   const [block] = content;
   if (block?.type !== 'text') throw new Error('no text block');

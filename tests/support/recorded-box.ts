@@ -132,7 +132,7 @@ export function good(release_id: string) {
   return { release_id, standing: 'good', schema_version: null, schema_reads_to: null } as const;
 }
 
-export const wellSample: Omit<Sample, 'at_ms'> = {
+const wellSample: Omit<Sample, 'at_ms'> = {
   ...{ running: true, pid: 1, started_at: null, restart_count: 0, exit_code: null, exit_signal: null },
   ...{ oom_killed: false, healthy: true, reason: 'http_ok', answered: true, reported_build_sha: null },
 };

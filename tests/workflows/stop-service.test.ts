@@ -56,5 +56,7 @@ test('D11 a service is stopped also while a proxy is away, and the event says th
     throw ApplicationFailure.nonRetryable('Caddy does not answer');
   });
   expect(calls.at(-1)).toBe('released');
-  expect(told).toMatchObject([{ type: 'service.stopped', switch_left: expect.stringContaining('Caddy does not answer') }]);
+  expect(told).toMatchObject([
+    { type: 'service.stopped', switch_left: expect.stringContaining('Caddy does not answer') as string },
+  ]);
 });

@@ -74,6 +74,11 @@ test('the environment does not lead to another Docker than the one that was aske
   }
 });
 
-test.each(['ssh://me@there', 'nonsense', 'https://there:2376'])('%s is not an address it can use', (host) => {
-  expect(() => createDocker({ host })).toThrow('Not an address of Docker');
-});
+test.each(['ssh://me@there', 'nonsense', 'https://there:2376'])(
+  '%s is not an address it can use: who needs Docker is told so, nobody else',
+  async (host) => {
+    const docker = createDocker({ host });
+    const asked = docker.ask(() => docker.api.ping());
+    await expect(asked).rejects.toThrow(`${host} (Holdfast speaks to unix:///path and tcp://host:port)`);
+  },
+);

@@ -144,7 +144,9 @@ describeDocker('D14 the log of a container', () => {
 
   test('a line that has begun is shown when it is whole', async () => {
     const long = `head -c 40000 /dev/zero | tr '\\0' b`;
-    const instance = await box.run(`echo first; ${long}; echo between >&2; sleep 2; echo; sleep 1000`);
+    // Each output has a writer of its own, so what comes close together may change places.
+    const script = `echo first; sleep 0.5; ${long}; echo between >&2; sleep 2; echo; sleep 1000`;
+    const instance = await box.run(script);
     const first = async () => (await logs().read(instance, null, 10)).lines;
     await until(async () => (await first()).length === 2);
     const page = await logs().read(instance, null, 10);
