@@ -34,7 +34,7 @@ export function wantedPath(folder: string): string {
   return join(folder, 'wanted.json');
 }
 
-function statusPath(folder: string, instance: string): string {
+export function statusPath(folder: string, instance: string): string {
   return join(folder, 'instances', instance, 'status.json');
 }
 
