@@ -1,30 +1,11 @@
-import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import type { WorkflowHandle } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
 import { deployWorkflowId, type DeployInput } from '../../domain/deploy/run.ts';
 import { deployRequestSchema, type DeployResult } from '../../domain/deploy/schemas.ts';
+import { runOnTemporal } from './on-temporal.ts';
 import { newRelease, oldRelease, recordedBox, type RecordedBox as Box } from './recorded-box.ts';
-import { quietTemporal, replayFinished } from './replay.ts';
-import { servers } from './servers.ts';
-import { workflowBundle } from './workflow-bundle.ts';
 
-let connection: Connection;
-let native: NativeConnection;
-let client: Client;
-
-beforeAll(async () => {
-  quietTemporal();
-  const address = servers().temporalAddress;
-  connection = await Connection.connect({ address });
-  native = await NativeConnection.connect({ address });
-  client = new Client({ connection, namespace: 'holdfast' });
-});
-afterAll(async () => {
-  await connection.close();
-  await native.close();
-});
-
-/** Runs one deploy on a real Temporal, then replays its history: what finished once must finish the same again. */
+/** Runs one deploy on a real Temporal. */
 export async function run(
   box: Box,
   request: Parameters<typeof deployRequestSchema.parse>[0] = {},
@@ -32,7 +13,6 @@ export async function run(
   more: Partial<DeployInput> = {},
 ): Promise<DeployResult> {
   const id = randomUUID();
-  const queue = `t-${id}`;
   const input: DeployInput = {
     deploy_id: id,
     service: `s-${id.slice(0, 8)}`,
@@ -41,22 +21,9 @@ export async function run(
     request: deployRequestSchema.parse(request),
     ...more,
   };
-  const common = { connection: native, namespace: 'holdfast', activities: box.activities };
-  const main = await Worker.create({ ...common, taskQueue: queue, workflowBundle: workflowBundle() });
-  const onBox = await Worker.create({ ...common, taskQueue: `box-${id}` });
-  const handle = await client.workflow.start('deploy', {
-    workflowId: deployWorkflowId(input.service),
-    taskQueue: queue,
-    args: [input],
-  });
-  const result = await onBox.runUntil(
-    main.runUntil(async () => {
-      await meanwhile?.(handle);
-      return (await handle.result()) as DeployResult;
-    }),
-  );
-  await replayFinished(handle, expect.getState().currentTestName ?? 'deploy');
-  return result;
+  const { activities } = box;
+  const workflowId = deployWorkflowId(input.service);
+  return runOnTemporal({ type: 'deploy', workflowId, input, activities }, meanwhile);
 }
 
 export const exited = {

@@ -1,27 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
+import { runOnTemporal } from '../support/on-temporal.ts';
 import { recordedBox } from '../support/recorded-box.ts';
-import { quietTemporal, replayFinished } from '../support/replay.ts';
-import { servers } from '../support/servers.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
-
-let connection: Connection;
-let native: NativeConnection;
-let client: Client;
-
-beforeAll(async () => {
-  quietTemporal();
-  const address = servers().temporalAddress;
-  connection = await Connection.connect({ address });
-  native = await NativeConnection.connect({ address });
-  client = new Client({ connection, namespace: 'holdfast' });
-});
-afterAll(async () => {
-  await connection.close();
-  await native.close();
-});
 
 async function stop(removeSwitch: () => Promise<void>): Promise<{ calls: readonly string[]; told: object[] }> {
   const id = randomUUID();
@@ -31,16 +11,8 @@ async function stop(removeSwitch: () => Promise<void>): Promise<{ calls: readonl
     removeSwitch,
     releaseLocks: async () => void box.calls.push('released'),
   });
-  const common = { connection: native, namespace: 'holdfast', activities: box.activities };
-  const main = await Worker.create({ ...common, taskQueue: `t-${id}`, workflowBundle: workflowBundle() });
-  const onBox = await Worker.create({ ...common, taskQueue: `box-${id}` });
-  const handle = await client.workflow.start('stopService', {
-    workflowId: `stop-${id}`,
-    taskQueue: `t-${id}`,
-    args: [{ service: `s-${id.slice(0, 8)}`, box: id, actor: 'tester' }],
-  });
-  await onBox.runUntil(main.runUntil(() => handle.result()));
-  await replayFinished(handle, expect.getState().currentTestName ?? 'stop');
+  const input = { service: `s-${id.slice(0, 8)}`, box: id, actor: 'tester' };
+  await runOnTemporal({ type: 'stopService', workflowId: `stop-${id}`, input, activities: box.activities });
   return { calls: box.calls, told };
 }
 

@@ -1,29 +1,9 @@
-import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import type { Charge, StandActivities, StandOrder, StandReport, WatchActivities } from '../../activities/watch.ts';
 import { lookAgainSignal, watchWorkflowId } from '../../domain/deploy/run.ts';
 import type { RollbackDecision } from '../../domain/deploy/policy.ts';
+import { runOnTemporal } from '../support/on-temporal.ts';
 import { recordedBox } from '../support/recorded-box.ts';
-import { quietTemporal, replayFinished } from '../support/replay.ts';
-import { servers } from '../support/servers.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
-
-let connection: Connection;
-let native: NativeConnection;
-let client: Client;
-
-beforeAll(async () => {
-  quietTemporal();
-  const address = servers().temporalAddress;
-  connection = await Connection.connect({ address });
-  native = await NativeConnection.connect({ address });
-  client = new Client({ connection, namespace: 'holdfast' });
-});
-afterAll(async () => {
-  await connection.close();
-  await native.close();
-});
 
 const exited: StandReport = {
   verdict: { finding: 'exited', failure_class: 'watchdog_failure', reason: 'process_exited:1' },
@@ -113,22 +93,13 @@ async function watch(
   meanwhile: (signal: () => Promise<void>) => Promise<void> = async () => undefined,
 ): Promise<void> {
   const id = randomUUID();
-  const common = { connection: native, namespace: 'holdfast', activities: service.activities };
-  const main = await Worker.create({ ...common, taskQueue: `t-${id}`, workflowBundle: workflowBundle() });
-  const onBox = await Worker.create({ ...common, taskQueue: `box-${id}` });
   const name = `s-${id.slice(0, 8)}`;
-  const handle = await client.workflow.start('watchService', {
-    workflowId: watchWorkflowId(name),
-    taskQueue: `t-${id}`,
-    args: [{ service: name, box: id }],
-  });
-  await onBox.runUntil(
-    main.runUntil(async () => {
-      await meanwhile(() => handle.signal(lookAgainSignal));
-      await handle.result();
-    }),
+  const input = { service: name, box: id };
+  const { activities } = service;
+  const workflowId = watchWorkflowId(name);
+  await runOnTemporal({ type: 'watchService', workflowId, input, activities }, (handle) =>
+    meanwhile(() => handle.signal(lookAgainSignal)),
   );
-  await replayFinished(handle, expect.getState().currentTestName ?? 'watch');
 }
 
 describe('the standing watch', () => {

@@ -119,7 +119,9 @@ describeDocker('D1, D2 an image built from a commit', () => {
 
   test('bad input: a build that fails shows its last lines', async () => {
     // The two outputs of a step may change places, where they come close together.
-    const commit = box.commit(['RUN ["/bin/sh", "-c", "seq 1 100; sleep 0.5; echo $((40 + 2)) is the cause >&2; exit 3"]']);
+    const commit = box.commit([
+      'RUN ["/bin/sh", "-c", "seq 1 100; sleep 0.5; echo $((40 + 2)) is the cause >&2; exit 3"]',
+    ]);
     const error = (await box.build(commit).catch((thrown: unknown) => thrown)) as PermanentFailure;
     expect(error.type).toBe('BuildFailed');
     const [what, ...lines] = error.message.split('\n');

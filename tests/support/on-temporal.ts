@@ -1,0 +1,51 @@
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { boxTaskQueue } from '../../domain/deploy/run.ts';
+import { quietTemporal, replayFinished } from './replay.ts';
+import { servers } from './servers.ts';
+import { workflowBundle } from './workflow-bundle.ts';
+
+const namespace = 'holdfast';
+let connection: Connection;
+let native: NativeConnection;
+let client: Client;
+
+beforeAll(async () => {
+  quietTemporal();
+  const address = servers().temporalAddress;
+  connection = await Connection.connect({ address });
+  native = await NativeConnection.connect({ address });
+  client = new Client({ connection, namespace });
+});
+afterAll(async () => {
+  await connection.close();
+  await native.close();
+});
+
+export interface WorkflowToRun {
+  /** The exported workflow. */
+  readonly type: string;
+  readonly workflowId: string;
+  readonly input: { readonly box: string };
+  readonly activities: object;
+}
+
+/** One workflow on a real Temporal, with a worker for it and one for its box; then its history is replayed: what finished once must finish the same again. */
+export async function runOnTemporal<T>(
+  { type, workflowId, input, activities }: WorkflowToRun,
+  meanwhile: (handle: WorkflowHandle) => Promise<void> = async () => undefined,
+): Promise<T> {
+  const taskQueue = `t-${input.box}`;
+  const common = { connection: native, namespace, activities };
+  const main = await Worker.create({ ...common, taskQueue, workflowBundle: workflowBundle() });
+  const onBox = await Worker.create({ ...common, taskQueue: boxTaskQueue(input.box) });
+  const handle = await client.workflow.start(type, { workflowId, taskQueue, args: [input] });
+  const result = await onBox.runUntil(
+    main.runUntil(async () => {
+      await meanwhile(handle);
+      return (await handle.result()) as T;
+    }),
+  );
+  await replayFinished(handle, expect.getState().currentTestName ?? type);
+  return result;
+}
