@@ -1,4 +1,4 @@
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
 import type { DeployStore, StoredDeploy } from '../../adapters/postgres/deploys.ts';
 import type { OverrideStore, StoredOverride } from '../../adapters/postgres/overrides.ts';
@@ -6,7 +6,7 @@ import type { DeployRuns } from '../../adapters/temporal/deploys.ts';
 import { deployIdOf } from '../../domain/deploy/ids.ts';
 import type { OverrideRefusal } from '../../domain/deploy/override.ts';
 import type { Override, OverrideRequest } from '../../domain/deploy/override-schemas.ts';
-import { ApiProblem } from '../problem.ts';
+import { ApiProblem, unavailable } from '../problem.ts';
 import type { Route } from '../route.ts';
 
 export interface OverrideRouteDeps {
@@ -24,6 +24,9 @@ const advice: Readonly<Record<OverrideRefusal, string>> = {
   override_too_late: 'The run is past the step that this could change.',
   override_target_same_as_deployed: 'The target is what was deployed: there is nothing to go back to.',
 };
+
+const notHeardYet =
+  'The run has not answered yet. What was said is written down, and counts once a worker hears of it.';
 
 /** Row D9. The row first, then the run: what a person submitted is never lost, and stays when it was refused. */
 export function overrideRoutes(route: Route, { deploys, overrides, override }: OverrideRouteDeps): void {
@@ -57,6 +60,7 @@ export function overrideRoutes(route: Route, { deploys, overrides, override }: O
       return null;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return late;
+      if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) throw unavailable(notHeardYet);
       throw error;
     }
   }

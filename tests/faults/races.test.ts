@@ -1,13 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect, type Sql } from '../../adapters/postgres/connect.ts';
-import { createTokenStore } from '../../adapters/postgres/tokens.ts';
-import { createApp } from '../../api/app.ts';
-import { createLogger } from '../../api/log.ts';
-import { createParts } from '../../api/parts.ts';
 import type { Deploy } from '../../domain/deploy/schemas.ts';
+import { startBenchApi, type BenchApi } from '../support/bench-api.ts';
 import { createDeployBench, webProcess, type DeployBench } from '../support/deploy-bench.ts';
 import { createRandom, fullSize, seed } from '../support/proof-size.ts';
 
@@ -17,45 +10,21 @@ const watch = {
 };
 const random = createRandom();
 let bench: DeployBench;
-let server: Server;
-let url: string;
-let token: string;
-let keys: Sql;
+let api: BenchApi;
 
 beforeAll(async () => {
   bench = await createDeployBench(webProcess({ watch }));
   bench.startWorker();
-  const sql = bench.databases.ops;
-  keys = connect(bench.databases.opsUrl, { name: 'holdfast-test-keys', max: 4 });
-  const temporal = { client: bench.client, connection: bench.client.connection, close: async () => undefined };
-  const build = { build_sha: 'abc', build_time: '2025-01-01T00:00:00Z', build_branch: 'main' };
-  const parts = createParts({
-    ...{ sql, keys, temporal: temporal as never, namespace: bench.client.options.namespace, uiUrl: null, build },
-    ...{ version: '0', thisBox: bench.box },
-  });
-  const log = createLogger('error', { write: () => undefined });
-  const app = createApp({ host: '127.0.0.1', ...parts, log, box: 'bench' });
-  server = createServer(app.express).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  token = (await createTokenStore(sql).create({ actor: 'operator', role: 'operator' })).token;
+  api = await startBenchApi(bench);
   process.stdout.write(`races: ${fullSize ? 'full' : 'CI'} size, seed ${seed}\n`);
 }, 60_000);
 afterAll(async () => {
-  server.closeAllConnections();
-  server.close();
-  await keys.end();
+  await api.close();
   await bench.close();
 }, 60_000);
 
-async function ask(key: string): Promise<{ status: number; body: Deploy & { run_id: string; workflow_id: string } }> {
-  const answer = await fetch(`${url}/v1/services/${bench.service}/deploys`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': key },
-    body: '{}',
-  });
-  return { status: answer.status, body: (await answer.json()) as never };
-}
+const ask = (key: string): Promise<{ status: number; body: Deploy & { run_id: string; workflow_id: string } }> =>
+  api.ask('POST', `/v1/services/${bench.service}/deploys`, {}, { 'idempotency-key': key });
 
 test('D4 of 50 deploy requests at once one changes things; its key gets its answer, the others are told which run is in the way', async () => {
   await bench.repository.commit({ number: 1, wellForMs: null });
