@@ -74,10 +74,11 @@ export function createForwarderSwitch({ processes, root, forwarderPath }: Forwar
   async function statusOf(service: string, instance: string, isEnough: (status: ForwarderStatus) => boolean) {
     const deadline = Date.now() + answerTimeoutMs;
     for (;;) {
+      // Asked first: one that ends says why before it does.
+      const { running: runs, exit_code, pid } = await processes.inspect(service, instance);
       const status = readStatus(folderOf(service), instance);
       if (status?.error != null) throw refusedListen(status.listen, status.error);
       if (status !== null && isEnough(status)) return status;
-      const { running: runs, exit_code, pid } = await processes.inspect(service, instance);
       const which = `The forwarder of ${service} (${join(folderOf(service), 'instances', instance)})`;
       if (!runs) throw new Error(`${which} ended with exit code ${exit_code}; see its log`);
       if (Date.now() > deadline) throw new Error(`${which}, pid ${pid}, has not answered for ${answerTimeoutMs} ms`);

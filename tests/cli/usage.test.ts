@@ -180,7 +180,9 @@ describe('where no API answers', () => {
 });
 
 describe('doctor', () => {
-  const ids = [...['node', 'npm', 'git', 'home', 'disk', 'temporal', 'postgres', 'supervisor', 'worker', 'api']];
+  const ids = [
+    ...['node', 'npm', 'git', 'home', 'disk', 'docker', 'temporal', 'postgres', 'supervisor', 'worker', 'api'],
+  ];
 
   test('O3 a line a check, and what to do where something is to be done', async () => {
     const end = await cli.run(['doctor']);

@@ -83,7 +83,7 @@ test.each([['--without', 'magic'], ['--without']])(
   (...args) => {
     const { status, stderr } = verifyIn(createRoot(`unknown-${args.length}`, fine), args);
     expect(status).toBe(2);
-    expect(stderr).toMatch(/^holdfast: --without takes one of docker, not '.*'\n$/);
+    expect(stderr).toMatch(/^holdfast: --without takes one of docker, caddy, not '.*'\n$/);
   },
 );
 
