@@ -31,6 +31,6 @@ export default {
   transformIgnorePatterns: [`<rootDir>/node_modules/(?!(${transformed.join('|')})/)`],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
   // Most of the time is spent waiting for what was killed to come back.
-  maxWorkers: 2,
+  maxWorkers: 3,
   testTimeout: 60_000,
 };

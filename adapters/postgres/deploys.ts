@@ -93,5 +93,7 @@ export function createDeployStore(sql: Sql) {
 }
 
 function columns(sql: Sql) {
-  return sql`id, service, kind, actor, phase, result, workflow_id, run_id, requested_at, closed_at`;
+  // What results of 0.1.0 do not have yet.
+  const result = sql`${sql.json({ release_metadata_skipped: [], cut_over: null })} || result as result`;
+  return sql`id, service, kind, actor, phase, ${result}, workflow_id, run_id, requested_at, closed_at`;
 }

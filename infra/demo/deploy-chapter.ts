@@ -48,7 +48,7 @@ async function register({ holdfast }: Stage, repository: string, port: number): 
     source: { git: repository, ref: 'main' },
     run: { argv: [process.execPath, 'server.mjs'], env: { PORT: String(port) } },
     probes: { http: { url: `http://127.0.0.1:${port}/health` } },
-    watch: { startup_ms: 10_000, stable_ms: 4_000, window_ms: 30_000, period_ms: 250 },
+    watch: { startup_ms: 10_000, stable_ms: 4_000, window_ms: 30_000, period_ms: 250, unhealthy_ms: 2_000 },
   };
   const registered = await holdfast(['service', 'register', service, '--file', '-'], { input: JSON.stringify(spec) });
   if (registered.exitCode !== 0) throw new Error(`the service could not be registered: ${registered.message}`);

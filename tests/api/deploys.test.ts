@@ -59,6 +59,15 @@ test('D4 a body that asks for two things, or for what is not there, is 400', asy
   }
 });
 
+test('O8 a deploy that version 0.1.0 wrote down is shown', async () => {
+  const name = await registered();
+  const { id } = (await deploy(name)).body;
+  await api.databases.ops`
+    update deploys set result = result - 'release_metadata_skipped' - 'cut_over' where id = ${id}`;
+  const { body } = await api.ask('GET', `/v1/deploys/${id}`);
+  expect(deploySchema.parse(body).result).toMatchObject({ release_metadata_skipped: [], cut_over: null });
+});
+
 test('O1 another request for a busy service is 409 and names the run in the way; nothing is left of it', async () => {
   const name = await registered();
   const first = await deploy(name);
