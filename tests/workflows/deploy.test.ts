@@ -149,6 +149,26 @@ describe('the deploy state machine', () => {
     expect(attempts).toBe(3);
   });
 
+  test('a database that stays away is waited for, and fills no history meanwhile', async () => {
+    const back = Date.now() + 20_000;
+    let attempts = 0;
+    const box: Box = recordedBox({
+      setDesired: async (_, epoch) => {
+        attempts += 1;
+        if (Date.now() < back) throw new Error('Postgres does not answer');
+        return epoch + 1;
+      },
+    });
+    let events = 0;
+    const result = await run(box, {}, async (handle) => {
+      await handle.result();
+      events = (await handle.fetchHistory()).events?.length ?? 0;
+    });
+    expect(result.outcome).toBe('promoted');
+    expect(attempts).toBeGreaterThan(5);
+    expect(events).toBeLessThan(200);
+  });
+
   test('D4 cancelled before the first change: aborted, nothing touched', async () => {
     let started = () => {};
     const reached = new Promise<void>((resolve) => (started = resolve));
