@@ -16,7 +16,7 @@ export async function measureRestore(bench: Bench, kind: Fault['kind']): Promise
   const beyond: number[] = [];
   for (let round = 1; round <= rounds; round += 1) {
     // At another moment of the watch's period each time.
-    const bad = await workload.commit({ kind, from: 'start', after_ms: 700 + 37 * (round % 10) });
+    const bad = await workload.commit({ kind, from: 'start', after_ms: 1_200 + 37 * (round % 10) });
     const seen = await seenDuring(`http://127.0.0.1:${port}/health`, () => deployTo(bench, service, 'rolled_back'));
     const outage = outageIn(seen, bad, good);
     if (outage === null) throw new Error(`The world did not see ${service} turn bad and come back in round ${round}`);

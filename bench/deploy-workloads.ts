@@ -110,7 +110,7 @@ createServer((request, response) => {
 /** All from busybox: no base image and no registry is needed. */
 function dockerFiles(number: number, fault: Fault | null): Files {
   const page = (wait: string) =>
-    `#!/bin/sh\n: >/visited\n${wait}echo 'Content-Type: text/plain'\necho\necho '${pageText} ${number}'\n`;
+    `#!/bin/sh\n: >/visited\n${wait}printf 'Content-Type: text/plain\\r\\n\\r\\n'\necho '${pageText} ${number}'\n`;
   const bad = fault?.kind === 'exits' ? 'exit 3' : 'rm /www/health';
   const after = fault === null ? '' : `sleep ${fault.after_ms / 1_000}\n${bad}\n`;
   return {

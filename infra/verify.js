@@ -1,6 +1,6 @@
 // @ts-check
-// Every check there is, one after the other; all are run, also when one fails.
-import { spawnSync } from 'node:child_process';
+// Every check there is, side by side, and then the tests; all are run, also when one fails.
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -20,14 +20,16 @@ const checks = [
  * The exit code: 0 only when every check and every test passed, and there were tests. With arguments for jest, only jest.
  * @param {string} root
  * @param {string[]} args
+ * @returns {Promise<number>}
  */
-export function verify(root, args) {
+export async function verify(root, args) {
   const { without, rest, problem } = readArguments(args);
   if (problem !== null) {
     process.stderr.write(`holdfast: ${problem}\n`);
     return 2;
   }
-  const failed = rest.length > 0 ? [] : checks.filter((check) => !passes(root, check)).map(([name]) => name);
+  const results = rest.length > 0 ? [] : await Promise.all(checks.map((check) => passes(root, check)));
+  const failed = checks.filter((_, i) => results[i] === false).map(([name]) => name);
   rmSync(join(root, resultFile), { force: true });
   mkdirSync(join(root, '.cache'), { recursive: true });
   const jest = ['node_modules/jest/bin/jest.js', '--json', `--outputFile=${resultFile}`, ...rest];
@@ -63,16 +65,17 @@ function counts(root) {
   };
 }
 
-/** @param {string} root @param {[string, string[]]} check */
-function passes(root, [name, [script = '', ...args]]) {
+/** @param {string} root @param {[string, string[]]} check @returns {Promise<boolean>} */
+async function passes(root, [name, [script = '', ...args]]) {
   const since = performance.now();
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join('node_modules', script), ...args], {
-    cwd: root,
-    encoding: 'utf8',
+  const said = { cwd: root, maxBuffer: 67_108_864 };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [join('node_modules', script), ...args], said, (error, stdout, stderr) => {
+      say(error === null, name, since);
+      if (error !== null) process.stderr.write(`${stdout}${stderr}\n`);
+      resolve(error === null);
+    });
   });
-  say(status === 0, name, since);
-  if (status !== 0) process.stderr.write(`${stdout}${stderr}\n`);
-  return status === 0;
 }
 
 /** @param {string[]} args */

@@ -34,7 +34,7 @@ function createRoot(name: string, result: object | null): string {
 /** `npm test -- <args>` in that root, in a process of its own as a person starts it. */
 function verifyIn(root: string, args: readonly string[], env: Record<string, string> = {}): SpawnSyncReturns<string> {
   const script = `import { verify } from ${JSON.stringify(pathToFileURL(join(packageRoot, 'infra/verify.js')).href)};
-    process.exitCode = verify(${JSON.stringify(root)}, ${JSON.stringify(args)});`;
+    process.exitCode = await verify(${JSON.stringify(root)}, ${JSON.stringify(args)});`;
   return spawnSync(process.execPath, ['--input-type=module', '-e', script], {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], ...env },
