@@ -1,11 +1,15 @@
+import type { QdrantClient } from '@qdrant/js-client-rest';
 import type { Sql } from '../adapters/postgres/connect.ts';
+import { qdrantVersion } from '../adapters/qdrant/version.ts';
 import type { Temporal } from '../adapters/temporal/connect.ts';
+import { pollersOf } from '../adapters/temporal/pollers.ts';
 import { mainTaskQueue } from '../domain/deploy/run.ts';
 import type { BuildInfo, Health, ServerState } from '../domain/health.ts';
 
 export interface HealthDeps {
   readonly sql: Sql;
   readonly temporal: Temporal;
+  readonly qdrant: QdrantClient;
   readonly namespace: string;
   readonly build: BuildInfo;
   readonly version: string;
@@ -21,16 +25,21 @@ const workerSeenWithinMs = 70_000;
 /** The state of each part, asked for at most once a second however many ask. */
 export function createHealth(deps: HealthDeps): () => Promise<Health> {
   const look = createLook(deps);
-  let seen: { readonly at: number; readonly health: Promise<Health> } | null = null;
+  let seen: Promise<Health> | null = null;
   return () => {
-    if (seen === null || performance.now() - seen.at > cacheMs) seen = { at: performance.now(), health: look() };
-    return seen.health;
+    if (seen === null) {
+      // Counted from its end, so that whoever asks while it goes on shares it, however slow the machine is.
+      const forget = (): void => void setTimeout(() => (seen = null), cacheMs).unref();
+      seen = look().finally(forget);
+    }
+    return seen;
   };
 }
 
 function createLook({
   sql,
   temporal,
+  qdrant,
   namespace,
   build,
   version,
@@ -38,11 +47,13 @@ function createLook({
 }: HealthDeps): () => Promise<Health> {
   const checkTemporal = createCheck(() => temporalVersion(temporal));
   const checkPostgres = createCheck(() => postgresVersion(sql));
+  const checkQdrant = createCheck(() => qdrantVersion(qdrant));
   const checkWorker = createCheck(() => workerSeen(temporal, namespace, taskQueue));
   return async () => {
-    const [ofTemporal, ofPostgres, worker] = await Promise.all([checkTemporal(), checkPostgres(), checkWorker()]);
-    const servers = { temporal: ofTemporal, postgres: ofPostgres, worker };
-    const known = { temporal: ofTemporal.version, postgres: ofPostgres.version };
+    const checks = [checkTemporal(), checkPostgres(), checkQdrant(), checkWorker()] as const;
+    const [ofTemporal, ofPostgres, ofQdrant, worker] = await Promise.all(checks);
+    const servers = { temporal: ofTemporal, postgres: ofPostgres, qdrant: ofQdrant, worker };
+    const known = { temporal: ofTemporal.version, postgres: ofPostgres.version, qdrant: ofQdrant.version };
     return {
       ...build,
       status: Object.values(servers).every(({ state }) => state === 'ok') ? 'ok' : 'degraded',
@@ -84,11 +95,9 @@ async function postgresVersion(sql: Sql): Promise<string | null> {
   return row?.server_version.split(' ')[0] ?? null;
 }
 
-async function workerSeen({ connection }: Temporal, namespace: string, taskQueue: string): Promise<null> {
-  const { pollers } = await connection.withDeadline(Date.now() + boundMs, () =>
-    connection.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue } }),
-  );
-  const last = Math.max(0, ...pollers.map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000));
+async function workerSeen(temporal: Temporal, namespace: string, taskQueue: string): Promise<null> {
+  const pollers = await pollersOf(temporal, { namespace, taskQueue, withinMs: boundMs });
+  const last = Math.max(0, ...pollers.map(({ seenAtMs }) => seenAtMs));
   if (Date.now() - last > workerSeenWithinMs) throw new Error(`no worker polls the task queue ${taskQueue}`);
   return null;
 }

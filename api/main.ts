@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { createBox } from '../adapters/box.ts';
 import { connect, databaseUrl } from '../adapters/postgres/connect.ts';
 import { createInstanceStore } from '../adapters/postgres/instances.ts';
+import { connectQdrant } from '../adapters/qdrant/connect.ts';
 import { connectTemporal } from '../adapters/temporal/connect.ts';
 import { readBuildInfo, readVersion } from '../infra/build-info.ts';
 import { boxPaths } from '../infra/box-paths.ts';
@@ -29,19 +30,20 @@ async function main(): Promise<void> {
 
 /** Nothing is asked of a server here: it may be down now and come later. */
 function connectAll(config: Config) {
-  const { postgres, temporal: at } = config;
+  const { postgres, temporal: at, qdrant: candidates } = config;
   const { address, namespace, uiUrl } = at;
-  if (postgres.url === null || address === null) {
-    throw new ConfigError('DATABASE_URL and TEMPORAL_ADDRESS are needed here; `npm start` sets both.');
+  if (postgres.url === null || address === null || candidates.url === null) {
+    throw new ConfigError('DATABASE_URL, TEMPORAL_ADDRESS and QDRANT_URL are needed here; `npm start` sets all three.');
   }
   const url = databaseUrl(postgres.url, `${postgres.database}_ops`);
   const sql = connect(url, { name: 'holdfast-api', max: 8 });
   const keys = connect(url, { name: 'holdfast-api-keys', max: 4 });
-  const temporal = connectTemporal({ address, namespace });
+  const temporal = connectTemporal({ ...at, address });
+  const qdrant = connectQdrant({ ...candidates, url: candidates.url });
   const build = readBuildInfo();
   const thisBox = createBox({ ...boxPaths(config), env: process.env, instances: createInstanceStore(sql) });
   return {
-    behind: { sql, keys, temporal, namespace, uiUrl, build, version: readVersion(), thisBox },
+    behind: { sql, keys, temporal, qdrant, namespace, uiUrl, build, version: readVersion(), thisBox },
     // Temporal's connection ends with the process: a retry that finds it closed throws where nobody can catch it.
     close: () => Promise.all([sql.end({ timeout: 1 }), keys.end({ timeout: 1 })]),
   };

@@ -1,3 +1,4 @@
+import type { QdrantClient } from '@qdrant/js-client-rest';
 import type { Box } from '../adapters/box.ts';
 import type { Sql } from '../adapters/postgres/connect.ts';
 import { createDeployStore } from '../adapters/postgres/deploys.ts';
@@ -21,6 +22,7 @@ export interface Behind {
   /** The same database by a small pool of its own, for idempotency keys. */
   readonly keys: Sql;
   readonly temporal: Temporal;
+  readonly qdrant: QdrantClient;
   readonly namespace: string;
   readonly uiUrl: string | null;
   readonly build: BuildInfo;

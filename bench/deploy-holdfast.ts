@@ -13,7 +13,6 @@ import { deploySchema, type DeployRequest, type DeployResult } from '../domain/d
 import { serviceSpecSchema, type ServiceSpecInput } from '../domain/service.ts';
 import { boxPaths } from '../infra/box-paths.ts';
 import type { Config } from '../infra/config.ts';
-import { ensureFirstToken } from '../infra/stack/first-token.ts';
 import type { Report } from '../infra/stack/report.ts';
 import { startStack } from '../infra/stack/stack.ts';
 import { unlessAborted, type Cleanup } from './deploy-cleanup.ts';
@@ -43,6 +42,7 @@ export async function startHoldfast(
     home,
     temporal: { ...usual.temporal, address: null },
     postgres: { ...usual.postgres, url: null },
+    qdrant: { ...usual.qdrant, url: null },
     api: { host: '127.0.0.1', port: await getPort() },
   };
   cleanup.add('the data folder', () => removeTree(home));
@@ -52,7 +52,6 @@ export async function startHoldfast(
   const starting = startStack(config, report, { apps: true, signal });
   cleanup.add('the stack', async () => (await starting.catch(() => null))?.stop());
   const stack = await starting;
-  await ensureFirstToken(stack.home, stack.database_url, config.postgres.database);
   const token = (await readFile(join(stack.home.secrets, 'admin-token'), 'utf8')).trim();
   const temporal = connectTemporal({ address: stack.temporal_address, namespace: config.temporal.namespace });
   cleanup.add('the connection to Temporal', () => temporal.close());

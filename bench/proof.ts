@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { readBuildInfo } from '../infra/build-info.ts';
 import { loadConfig } from '../infra/config.ts';
 import { packageRoot } from '../infra/package-root.ts';
+import { measureColdSetup } from './cold-setup.ts';
 import { measureStack } from './stack-figures.ts';
 
 interface Proof {
@@ -19,7 +20,11 @@ const proofs: Readonly<Record<string, Proof>> = {
   deploy: {
     tests: ['domain', 'simulations', 'workflows', 'activities', 'adapters', 'faults'].map((part) => `tests/${part}`),
   },
-  stack: { tests: ['tests/stack'], figures: () => measureStack(loadConfig()), nodes: [22, 24] },
+  stack: {
+    tests: ['tests/stack', 'tests/faults/kills-qdrant', 'tests/faults/servers'],
+    figures: async () => ({ ...(await measureStack(loadConfig())), cold_setup: await measureColdSetup() }),
+    nodes: [22, 24],
+  },
 };
 
 /** `npm run proof <pipeline> [seed]`: the pipeline's proof at full size, its result under docs/evidence. */

@@ -25,6 +25,7 @@ export async function measureStack(config: Config): Promise<Record<string, unkno
     home,
     temporal: { ...config.temporal, address: null },
     postgres: { ...config.postgres, url: null },
+    qdrant: { ...config.qdrant, url: null },
     api: { ...config.api, port: await getPort() },
   };
   const report = createReport((line) => process.stderr.write(`${line}\n`));

@@ -19,7 +19,12 @@ export const healthSchema = buildInfoSchema
   .extend({
     status: z.enum(['ok', 'degraded']),
     versions: z.record(z.string(), z.string()),
-    servers: z.object({ temporal: serverStateSchema, postgres: serverStateSchema, worker: serverStateSchema }),
+    servers: z.object({
+      temporal: serverStateSchema,
+      postgres: serverStateSchema,
+      qdrant: serverStateSchema,
+      worker: serverStateSchema,
+    }),
     checked_at: z.iso.datetime(),
   })
   .meta({ id: 'Health' });

@@ -1,7 +1,20 @@
+import { readFileSync } from 'node:fs';
 import { hostname, homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { boxName } from '../domain/service.ts';
+
+/** How Temporal wants to be spoken to. */
+interface TemporalAccess {
+  /** null: plain. Paths of certificates in PEM; null: those of the system, no client certificate. */
+  readonly tls: {
+    readonly certPath: string | null;
+    readonly keyPath: string | null;
+    readonly caPath: string | null;
+    readonly serverName: string | null;
+  } | null;
+  readonly apiKey: string | null;
+}
 
 /** Everything Holdfast reads from its environment. Parsed once; all that is wrong is said at once. */
 export interface Config {
@@ -12,7 +25,7 @@ export interface Config {
   readonly box: string;
   /** The environment named it: that counts for more than the name that the data folder keeps. */
   readonly boxIsGiven: boolean;
-  readonly temporal: {
+  readonly temporal: TemporalAccess & {
     /** host:port; null: the stack starts one. */
     readonly address: string | null;
     readonly namespace: string;
@@ -25,11 +38,23 @@ export interface Config {
     /** The data database; the operations database is this name with `_ops`. */
     readonly database: string;
   };
+  readonly qdrant: {
+    /** null: the stack starts one. */
+    readonly url: string | null;
+    readonly apiKey: string | null;
+  };
+  /** Whether programs, images and models may be fetched from the projects that publish them. */
+  readonly downloads: boolean;
   /** Where Docker is, `unix:///path` or `tcp://host:port`; looked at only when a service needs it. */
   readonly dockerHost: string;
   readonly api: { readonly host: string; readonly port: number };
   /** Where the servers that the stack starts should listen; another port where one is taken. */
-  readonly ports: { readonly postgres: number; readonly temporal: number; readonly temporal_ui: number };
+  readonly ports: {
+    readonly postgres: number;
+    readonly temporal: number;
+    readonly temporal_ui: number;
+    readonly qdrant: number;
+  };
   readonly logLevel: string;
   /** Of the command line: another API than that of this data folder. */
   readonly client: { readonly url: string | null; readonly token: string | null };
@@ -40,10 +65,11 @@ export class ConfigError extends Error {
 }
 
 const port = z.coerce.number().int().min(1).max(65_535);
+const path = z.string().refine(isAbsolute, 'an absolute path');
 
 const environment = z.object({
-  HOLDFAST_HOME: z.string().refine(isAbsolute, 'an absolute path').optional(),
-  HOLDFAST_CACHE: z.string().refine(isAbsolute, 'an absolute path').optional(),
+  HOLDFAST_HOME: path.optional(),
+  HOLDFAST_CACHE: path.optional(),
   HOLDFAST_BOX: boxName.optional(),
   HOLDFAST_DATABASE: z
     .string()
@@ -57,21 +83,39 @@ const environment = z.object({
   HOLDFAST_POSTGRES_PORT: port.default(54320),
   HOLDFAST_TEMPORAL_PORT: port.default(7233),
   HOLDFAST_TEMPORAL_UI_PORT: port.default(8233),
+  HOLDFAST_QDRANT_PORT: port.default(6333),
+  HOLDFAST_DOWNLOADS: z.enum(['on', 'off']).default('on'),
   HOLDFAST_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   TEMPORAL_ADDRESS: z
     .string()
     .regex(/^[^\s:/]+:\d{1,5}$/, 'host:port')
     .optional(),
   TEMPORAL_NAMESPACE: z.string().min(1).default('holdfast'),
+  TEMPORAL_API_KEY: z.string().optional(),
+  TEMPORAL_TLS: z.enum(['true', 'false']).optional(),
+  TEMPORAL_TLS_CLIENT_CERT_PATH: path.optional(),
+  TEMPORAL_TLS_CLIENT_KEY_PATH: path.optional(),
+  TEMPORAL_TLS_SERVER_CA_CERT_PATH: path.optional(),
+  TEMPORAL_TLS_SERVER_NAME: z.string().optional(),
   DOCKER_HOST: z.string().default('unix:///var/run/docker.sock'),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  QDRANT_URL: z
+    .url({ protocol: /^https?$/ })
+    .refine((text) => new URL(text).username === '', 'no user or password: the key is QDRANT_API_KEY')
+    .optional(),
+  QDRANT_API_KEY: z.string().optional(),
 });
+
+type Environment = z.output<typeof environment>;
+
+/** May each be a file instead, named by the same variable with `_FILE` behind it: how containers and systemd hand secrets over. */
+export const secretVariables = ['DATABASE_URL', 'QDRANT_API_KEY', 'TEMPORAL_API_KEY'] as const;
 
 /** Throws ConfigError with one line that names every wrong variable, never a value (one of them holds a password). */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   // An empty variable is one that was not set.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const parsed = environment.safeParse(given);
+  const parsed = environment.safeParse(withSecretFiles(given));
   if (!parsed.success) {
     const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new ConfigError(`The environment is not valid: ${wrong.join('; ')}`);
@@ -87,18 +131,56 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       address: value.TEMPORAL_ADDRESS ?? null,
       namespace: value.TEMPORAL_NAMESPACE,
       uiUrl: value.HOLDFAST_TEMPORAL_UI ?? null,
+      ...temporalAccess(value),
     },
     postgres: { url: value.DATABASE_URL ?? null, database: value.HOLDFAST_DATABASE },
+    qdrant: { url: value.QDRANT_URL ?? null, apiKey: value.QDRANT_API_KEY ?? null },
+    downloads: value.HOLDFAST_DOWNLOADS === 'on',
     dockerHost: value.DOCKER_HOST,
     api: { host: value.HOLDFAST_API_HOST, port: value.HOLDFAST_API_PORT },
     ports: {
       postgres: value.HOLDFAST_POSTGRES_PORT,
       temporal: value.HOLDFAST_TEMPORAL_PORT,
       temporal_ui: value.HOLDFAST_TEMPORAL_UI_PORT,
+      qdrant: value.HOLDFAST_QDRANT_PORT,
     },
     logLevel: value.HOLDFAST_LOG_LEVEL,
     client: { url: value.HOLDFAST_URL ?? null, token: value.HOLDFAST_TOKEN ?? null },
   };
+}
+
+function withSecretFiles(given: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
+  const whole: Record<string, string | undefined> = { ...given };
+  for (const name of secretVariables) {
+    const file = given[`${name}_FILE`];
+    if (file === undefined) continue;
+    if (given[name] !== undefined) throw new ConfigError(`Both ${name} and ${name}_FILE are set: one is enough`);
+    whole[name] = readSecret(`${name}_FILE`, file);
+  }
+  return whole;
+}
+
+function readSecret(variable: string, file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim() || undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError(`${variable}: ${file} cannot be read (${code ?? 'unknown'})`);
+  }
+}
+
+/** With the names and the meaning that Temporal's own SDKs and command line give them: a key or a certificate asks for TLS. */
+function temporalAccess(value: Environment): TemporalAccess {
+  const certPath = value.TEMPORAL_TLS_CLIENT_CERT_PATH ?? null;
+  const keyPath = value.TEMPORAL_TLS_CLIENT_KEY_PATH ?? null;
+  const caPath = value.TEMPORAL_TLS_SERVER_CA_CERT_PATH ?? null;
+  const serverName = value.TEMPORAL_TLS_SERVER_NAME ?? null;
+  const apiKey = value.TEMPORAL_API_KEY ?? null;
+  if ((certPath === null) !== (keyPath === null))
+    throw new ConfigError('TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH are needed together');
+  const asked = [certPath, caPath, serverName, apiKey].some((given) => given !== null);
+  const on = value.TEMPORAL_TLS === undefined ? asked : value.TEMPORAL_TLS === 'true';
+  return { tls: on ? { certPath, keyPath, caPath, serverName } : null, apiKey };
 }
 
 /** What the command line is to print, known also when the rest of the environment is wrong. */

@@ -22,12 +22,17 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = 'node_modules/typescript/bin/tsc';
 const sources = ['domain', 'adapters', 'activities', 'workflows', 'workers', 'api', 'cli', 'infra', 'bench'];
 
-const benches = ['deploy'];
+const benches = ['deploy', 'qdrant'];
 
 /** @type {Record<string, (args: string[]) => number | Promise<number>>} */
 const commands = {
   prepare: async () => {
     await prepare();
+    return 0;
+  },
+  // Of packages that are there already: in a container, where no server is needed.
+  build: async () => {
+    await build();
     return 0;
   },
   start: async (args) => {

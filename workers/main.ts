@@ -16,7 +16,7 @@ import { createLockStore } from '../adapters/postgres/locks.ts';
 import { createOverrideStore } from '../adapters/postgres/overrides.ts';
 import { createServiceStore, type ServiceStore } from '../adapters/postgres/services.ts';
 import { probeDependency, sample } from '../adapters/probe/sampler.ts';
-import { connectTemporal } from '../adapters/temporal/connect.ts';
+import { connectionOptions, connectTemporal } from '../adapters/temporal/connect.ts';
 import { createDeployRuns, type DeployRuns } from '../adapters/temporal/deploys.ts';
 import { createRunStatus } from '../adapters/temporal/run-status.ts';
 import { boxPaths } from '../infra/box-paths.ts';
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   if (address === null || url === null) throw new Error('TEMPORAL_ADDRESS and DATABASE_URL must be set for a worker');
 
   const sql = connect(databaseUrl(url, `${database}_ops`), { name: 'holdfast-worker', max: 5 });
-  const temporal = connectTemporal({ address, namespace });
+  const temporal = connectTemporal({ ...config.temporal, address });
   const runs = createDeployRuns(temporal.client);
   const stores = {
     services: createServiceStore(sql),
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   const box = createBox({ ...boxPaths(config), env: process.env, instances: stores.instances });
   const looks = { ...box, ...{ sample, probeDependency } };
 
-  const connection = await NativeConnection.connect({ address });
+  const connection = await NativeConnection.connect(connectionOptions({ ...config.temporal, address }));
   const workers = await createWorkers({
     connection,
     namespace,

@@ -93,7 +93,7 @@ function bindProblem({ address, host, protocol }: Port): Promise<string | null> 
 }
 
 /** Is this Docker on our side of the files and ports? One on another machine, or outside our container, is not. */
-async function sharesFiles({ api, ask }: Docker): Promise<boolean> {
+export async function sharesFiles({ api, ask }: Docker): Promise<boolean> {
   const { DockerRootDir } = (await ask(() => api.info())) as { DockerRootDir?: string };
   return (
     DockerRootDir !== undefined &&

@@ -1,15 +1,25 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import { usageError } from '../cli-error.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { leaf, runs } from '../command.ts';
 
 export function upCommand(program: Command): void {
-  leaf(program, 'up', 'starts Holdfast and keeps it running; Ctrl-C stops it').action(
-    runs(async ({ config, out }) => {
-      const { runUp } = await import('../../infra/stack/up.ts');
-      const code = await runUp(config, { write: (line) => out.message(line), stop: stopSignal() });
-      return code as ExitCode;
-    }),
-  );
+  leaf(program, 'up', 'starts Holdfast and keeps it running; Ctrl-C stops it')
+    .option('--external', 'the API and the worker only, over TEMPORAL_ADDRESS, DATABASE_URL and QDRANT_URL')
+    .addOption(new Option('--only <part>', 'with --external: one of the two').choices(['api', 'worker']))
+    .action(
+      runs(async ({ config, out }, { external = false, only }: UpWords) => {
+        if (only !== undefined && !external) throw usageError('--only is for --external');
+        const { runUp } = await import('../../infra/stack/up.ts');
+        const io = { write: (line: string) => out.message(line), stop: stopSignal() };
+        return (await runUp(config, io, { external, only: only ?? null })) as ExitCode;
+      }),
+    );
+}
+
+interface UpWords {
+  readonly external?: boolean;
+  readonly only?: 'api' | 'worker';
 }
 
 /** The first Ctrl-C stops in order; the second does not wait. */

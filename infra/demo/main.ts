@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../config.ts';
-import { ensureFirstToken } from '../stack/first-token.ts';
 import { prepareHome } from '../stack/home.ts';
 import { createReport } from '../stack/report.ts';
 import { startStack } from '../stack/stack.ts';
@@ -23,10 +22,9 @@ async function main(signal: AbortSignal): Promise<void> {
   const stack = await startStack(config, createReport(write), { apps: true, signal }).catch(async (error: unknown) => {
     if (!(error instanceof AlreadyRunning)) throw error;
     write(`  ✓ ${error.message}: its stack is used`);
-    return { home: await prepareHome(config), database_url: null, stop: () => Promise.resolve() };
+    return { home: await prepareHome(config), stop: () => Promise.resolve() };
   });
   try {
-    if (stack.database_url !== null) await ensureFirstToken(stack.home, stack.database_url, config.postgres.database);
     const proved = await walkAll(stack.home.root, signal);
     write('\nProved:');
     for (const { what, link } of proved) write(`  ✓ ${what}${link === null ? '' : `\n      ${link}`}`);

@@ -1,5 +1,8 @@
 import { Connection } from '@temporalio/client';
 import { connect } from '../../adapters/postgres/connect.ts';
+import { connectQdrant, type QdrantServer } from '../../adapters/qdrant/connect.ts';
+import { qdrantVersion } from '../../adapters/qdrant/version.ts';
+import { connectionOptions, type TemporalServer } from '../../adapters/temporal/connect.ts';
 import type { ServerState } from '../../domain/health.ts';
 import { postgresProblem } from './postgres.ts';
 
@@ -7,9 +10,9 @@ import { postgresProblem } from './postgres.ts';
 
 const patienceMs = 3_000;
 
-export async function askTemporal(address: string): Promise<ServerState> {
+export async function askTemporal(server: TemporalServer): Promise<ServerState> {
   try {
-    const connection = await Connection.connect({ address, connectTimeout: patienceMs });
+    const connection = await Connection.connect({ ...connectionOptions(server), connectTimeout: patienceMs });
     try {
       const { serverVersion } = await connection.workflowService.getSystemInfo({});
       return answers(serverVersion);
@@ -30,6 +33,14 @@ export async function askPostgres(url: string): Promise<ServerState> {
     return { state: 'unavailable', version: null, reason: postgresProblem(url, error).message };
   } finally {
     await sql.end({ timeout: 1 });
+  }
+}
+
+export async function askQdrant(server: QdrantServer): Promise<ServerState> {
+  try {
+    return answers(await qdrantVersion(connectQdrant(server, patienceMs)));
+  } catch (error) {
+    return { state: 'unavailable', version: null, reason: error instanceof Error ? error.message : String(error) };
   }
 }
 

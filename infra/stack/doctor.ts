@@ -7,10 +7,15 @@ import { createDocker } from '../../adapters/docker/connection.ts';
 import { freeBytes } from '../../adapters/files/disk.ts';
 import { healthSchema, type Check, type Health, type ServerState } from '../../domain/health.ts';
 import type { Config } from '../config.ts';
-import { askPostgres, askTemporal } from './ask-servers.ts';
-import { findGo, installedPostgres, packageManager } from './prerequisites.js';
+import { runningAddresses } from './addresses.ts';
+import { apps } from './apps.ts';
+import { askPostgres, askQdrant, askTemporal } from './ask-servers.ts';
+import { usableDocker } from './container-part.ts';
+import { findGo, findPython, installedPostgres, packageManager } from './prerequisites.js';
+import { findEmbeddedQdrant } from './qdrant-embedded.ts';
+import { findQdrant } from './qdrant-program.ts';
+import { kindOfData } from './qdrant-ways.ts';
 import { findTemporal } from './temporal-program.ts';
-import { runningAddresses } from './up.ts';
 import { supervisorOf } from './supervisor-lock.ts';
 
 const run = promisify(execFile);
@@ -18,8 +23,8 @@ const littleRoomBytes = 1024 ** 3;
 
 /** Every part: found where, which version, healthy or what to do. Works whether Holdfast runs or not, and changes nothing. */
 export async function diagnose(config: Config): Promise<Check[]> {
-  const running = await supervisorOf({ run: join(config.home, 'run') });
-  const health = running === null ? null : await askHealth(config.home);
+  const runs = await isSupervised(config.home);
+  const health = runs ? await askHealth(config.home) : null;
   return Promise.all([
     checkNode(),
     checkProgram('npm', 'Install npm; it comes with Node.js.'),
@@ -29,10 +34,17 @@ export async function diagnose(config: Config): Promise<Check[]> {
     checkDocker(config.dockerHost),
     checkTemporal(config, health),
     checkPostgres(config, health),
-    checkSupervisor(running !== null),
-    checkApp('worker', health?.servers.worker ?? null, running !== null),
-    checkApi(health, running !== null),
+    checkQdrant(config, health),
+    checkSupervisor(runs),
+    checkApp('worker', health?.servers.worker ?? null, runs),
+    checkApi(health, runs),
   ]);
+}
+
+/** By `holdfast up`, or by one for the API or the worker alone. */
+async function isSupervised(home: string): Promise<boolean> {
+  const claims = ['', ...apps].map((app) => supervisorOf({ run: join(home, 'run', app) }));
+  return (await Promise.all(claims)).some((holder) => holder !== null);
 }
 
 async function checkNode(): Promise<Check> {
@@ -83,14 +95,16 @@ async function checkDocker(host: string): Promise<Check> {
   }
 }
 
-async function checkTemporal({ temporal, cache }: Config, health: Health | null): Promise<Check> {
+async function checkTemporal({ temporal, cache, downloads }: Config, health: Health | null): Promise<Check> {
   const state = health?.servers.temporal ?? null;
   if (temporal.address !== null) {
-    const asked = state ?? (await askTemporal(temporal.address));
+    const asked = state ?? (await askTemporal({ ...temporal, address: temporal.address }));
     return serverCheck('temporal', `TEMPORAL_ADDRESS ${temporal.address}`, asked, 'Check TEMPORAL_ADDRESS.');
   }
   const program = await findTemporal(cache);
   if (program !== null) return serverCheck('temporal', `${program.path}, ${program.origin}`, state);
+  if (downloads)
+    return warn('temporal', 'not there yet; it can be downloaded', 'npm start fetches or builds it, once.');
   const go = await findGo();
   if (go !== null) return warn('temporal', `not there yet; it can be built with ${go}`, 'npm start builds it, once.');
   return fail(
@@ -100,7 +114,7 @@ async function checkTemporal({ temporal, cache }: Config, health: Health | null)
   );
 }
 
-async function checkPostgres({ postgres }: Config, health: Health | null): Promise<Check> {
+async function checkPostgres({ postgres, dockerHost }: Config, health: Health | null): Promise<Check> {
   const state = health?.servers.postgres ?? null;
   if (postgres.url !== null) {
     const asked = state ?? (await askPostgres(postgres.url));
@@ -108,10 +122,41 @@ async function checkPostgres({ postgres }: Config, health: Health | null): Promi
   }
   const [programs] = await installedPostgres();
   if (programs !== undefined) return serverCheck('postgres', `${programs.major}, ${programs.bin}`, state);
+  if (state !== null) return serverCheck('postgres', 'in a container', state);
+  const docker = await usableDocker(dockerHost).catch(() => null);
+  if (docker !== null) return warn('postgres', 'not installed; Docker can run it', 'npm start runs its image.');
   if ((await packageManager()) !== null) {
     return warn('postgres', 'not installed; apt-get can install it', 'npm start installs it, once.');
   }
-  return fail('postgres', 'no PostgreSQL 14 or newer', 'Install the package `postgresql`, or set DATABASE_URL.');
+  return fail(
+    'postgres',
+    'no PostgreSQL 14 or newer',
+    'Install the package `postgresql`, start Docker, or set DATABASE_URL.',
+  );
+}
+
+async function checkQdrant({ home, qdrant, cache, downloads }: Config, health: Health | null): Promise<Check> {
+  const state = health?.servers.qdrant ?? null;
+  if (qdrant.url !== null) {
+    const asked = state ?? (await askQdrant({ ...qdrant, url: qdrant.url }));
+    return serverCheck(
+      'qdrant',
+      `QDRANT_URL ${new URL(qdrant.url).host}`,
+      asked,
+      'Check QDRANT_URL and QDRANT_API_KEY.',
+    );
+  }
+  const made = await kindOfData(home);
+  const program = made === 'embedded' ? null : await findQdrant(cache);
+  if (program !== null) return serverCheck('qdrant', `${program.path}, ${program.origin}`, state);
+  const embedded = made === 'server' ? null : await findEmbeddedQdrant(cache);
+  if (embedded !== null) return serverCheck('qdrant', embedded.origin, state);
+  if (state !== null) return serverCheck('qdrant', 'in a container', state);
+  const python = await findPython();
+  if (python?.hasVenv === true || (await packageManager()) !== null)
+    return warn('qdrant', 'not there yet; it can be installed', 'npm start installs it, once.');
+  if (downloads) return warn('qdrant', 'not there yet; it can be downloaded', 'npm start fetches it, once.');
+  return fail('qdrant', 'not found, and no Python 3.10 with venv', 'Install `qdrant` or Python, or set QDRANT_URL.');
 }
 
 /** Installed is not healthy: whether it answers, the API says while Holdfast runs, or a server of somebody else itself. */

@@ -56,7 +56,7 @@ async function makeFolders(root: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     },
   );
-  for (const name of ['logs', 'run', 'secrets', 'services', 'temporal']) {
+  for (const name of ['logs', 'run', 'secrets', 'services', 'temporal', 'qdrant']) {
     await mkdir(join(root, name), { recursive: true, mode: 0o700 });
   }
   const probe = join(root, 'run', '.writable');

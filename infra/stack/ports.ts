@@ -1,16 +1,21 @@
 import getPort from 'get-port';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeAtomically, type Home } from './home.ts';
+import { StackError } from './stack-error.ts';
 
 const portsSchema = z.object({
   postgres: z.number(),
   temporal: z.number(),
   temporal_ui: z.number(),
+  qdrant: z.number(),
   api: z.number(),
 });
-const fileSchema = z.object({ wanted: portsSchema, chosen: portsSchema });
+/** A file of an older version has fewer. */
+const fileSchema = z.object({ wanted: portsSchema.partial(), chosen: portsSchema.partial() });
 
 export type Ports = Readonly<z.output<typeof portsSchema>>;
 
@@ -20,7 +25,7 @@ export async function choosePorts(home: Home, wanted: Ports, say: (line: string)
   const last = (await readLast(path)) ?? { wanted, chosen: wanted };
   const choose = async (name: keyof Ports): Promise<number> => {
     // Another wish than last time counts for more than what was chosen last time.
-    const first = last.wanted[name] === wanted[name] ? last.chosen[name] : wanted[name];
+    const first = (last.wanted[name] === wanted[name] ? last.chosen[name] : null) ?? wanted[name];
     const port = await getPort({ host: '127.0.0.1', port: [first, ...above(wanted[name])] });
     if (port !== first) say(`port ${first} is taken: ${name} listens on ${port}`);
     return port;
@@ -30,10 +35,29 @@ export async function choosePorts(home: Home, wanted: Ports, say: (line: string)
     postgres: await choose('postgres'),
     temporal: await choose('temporal'),
     temporal_ui: await choose('temporal_ui'),
+    qdrant: await choose('qdrant'),
     api: await choose('api'),
   };
   await writeAtomically(path, JSON.stringify({ wanted, chosen }));
   return chosen;
+}
+
+/** Throws StackError where somebody listens on it already. */
+export async function mustBeFree(host: string, port: number): Promise<void> {
+  const probe = createServer();
+  try {
+    probe.listen(port, host);
+    await once(probe, 'listening');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'EADDRINUSE' ? 'the port is taken' : (code ?? String(error));
+    throw new StackError(
+      `The API cannot listen on ${host} port ${port}: ${why}`,
+      'Set HOLDFAST_API_HOST and HOLDFAST_API_PORT.',
+    );
+  } finally {
+    probe.close();
+  }
 }
 
 /** null where there is none, or none that can be read: ports are chosen anew then. */

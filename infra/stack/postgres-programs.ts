@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { majorOf } from './postgres-data.ts';
 import { installedPostgres, oldestPostgres, packageManager } from './prerequisites.js';
-import { StackError } from './stack-error.ts';
+import { WayClosed } from './ways.ts';
 
 const run = promisify(execFile);
 
@@ -14,35 +14,29 @@ export interface PostgresPrograms {
   readonly major: number;
 }
 
-/**
- * The server programs for this data folder: of its own major version if there is data, else the newest installed; where
- * there are none, from the system's package manager. A container comes before that, later.
- */
-export async function findOrInstallPostgres(data: string, say: (line: string) => void): Promise<PostgresPrograms> {
+/** The newest installed, but of the major version of the data where there is some. Throws WayClosed when none fits. */
+export async function installedPrograms(data: string): Promise<PostgresPrograms> {
   const major = await majorOf(data);
   const installed = await installedPostgres();
   const fits = installed.find((programs) => major === null || programs.major === major);
   if (fits !== undefined) return fits;
-  if (major !== null) {
-    throw new StackError(
-      `The data in ${data} is of PostgreSQL ${major}, which is not installed${listed(installed)}`,
-      `Install PostgreSQL ${major}, or set DATABASE_URL to a server.`,
-    );
-  }
-  await installByPackageManager(say);
-  const [found] = await installedPostgres();
-  if (found === undefined) throw missing('it was installed, but its programs were not found');
-  return found;
+  const listed = installed.length === 0 ? '' : `; installed: ${installed.map((each) => each.major).join(', ')}`;
+  throw new WayClosed(`PostgreSQL ${major ?? `${oldestPostgres} or newer`} is not installed${listed}`);
 }
 
-async function majorOf(data: string): Promise<number | null> {
-  const path = join(data, 'PG_VERSION');
-  return existsSync(path) ? Number((await readFile(path, 'utf8')).trim()) : null;
+/** Of whatever version the system's packages are, so only where there is no data yet. Throws WayClosed. */
+export async function packagedPrograms(data: string, say: (line: string) => void): Promise<PostgresPrograms> {
+  const major = await majorOf(data);
+  if (major !== null) throw new WayClosed(`apt-get is not asked for PostgreSQL ${major}`);
+  await installByPackageManager(say);
+  const [found] = await installedPostgres();
+  if (found === undefined) throw new WayClosed('PostgreSQL was installed, but its programs were not found');
+  return found;
 }
 
 async function installByPackageManager(say: (line: string) => void): Promise<void> {
   const manager = await packageManager();
-  if (manager === null) throw missing('it cannot be installed without root or sudo');
+  if (manager === null) throw new WayClosed('PostgreSQL cannot be installed without apt-get, and root or sudo');
   say('installing PostgreSQL with apt-get, once');
   // Debian would make and start a cluster of its own, on a port of its own. This drop-in says not to.
   const dropIn = '/etc/postgresql-common/createcluster.d/holdfast.conf';
@@ -61,20 +55,9 @@ async function installByPackageManager(say: (line: string) => void): Promise<voi
     await asRoot([apt, 'install', '-y', '-qq', '--no-install-recommends', 'postgresql']);
   } catch (error) {
     const { stderr } = error as { stderr?: string };
-    throw missing(`apt-get failed: ${stderr?.trim().split('\n').at(-1) ?? String(error)}`);
+    throw new WayClosed(`PostgreSQL cannot be installed: ${stderr?.trim().split('\n').at(-1) ?? String(error)}`);
   } finally {
     await asRoot(['rm', '-f', dropIn]).catch(() => undefined);
     await rm(folder, { recursive: true });
   }
-}
-
-function missing(why: string): StackError {
-  return new StackError(
-    `No PostgreSQL ${oldestPostgres} or newer was found: ${why}`,
-    'Install the package `postgresql`, or set DATABASE_URL to a server.',
-  );
-}
-
-function listed(installed: readonly PostgresPrograms[]): string {
-  return installed.length === 0 ? '' : `; installed: ${installed.map(({ major }) => major).join(', ')}`;
 }

@@ -9,6 +9,8 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const oldestNode = [20, 20];
 const oldestGo = [1, 25];
+/** The minor versions of Python 3 that infra/qdrant/requirements.txt has packages for, the usual ones first. */
+const pythonMinors = [13, 12, 11, 14, 10];
 export const oldestPostgres = 14;
 
 /** The version of infra/temporal/go.mod: what is built where no Temporal can be found. */
@@ -32,29 +34,99 @@ export async function missingPrerequisites(env, cache) {
     if ((await onPath(name, env['PATH'])) === null)
       missing.push({ what: name, advice: `Install the package \`${name}\`.` });
   }
-  if (!env['TEMPORAL_ADDRESS'] && !(await hasTemporal(env, cache)) && (await findGo(env['PATH'])) === null) {
-    missing.push({
-      what: 'Go 1.25 or newer, to build Temporal',
-      advice: 'Install Go from your system or from go.dev; or install the `temporal` command; or set TEMPORAL_ADDRESS.',
-    });
+  return [...missing, ...(await missingForServers(env, cache))];
+}
+
+/**
+ * What the servers need that the stack would start. Where a download or a container may do instead, only the stack can tell:
+ * it tries all of them, and names what is missing for all of them at once.
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} cache
+ */
+async function missingForServers(env, cache) {
+  const missing = [];
+  const path = env['PATH'];
+  const downloads = env['HOLDFAST_DOWNLOADS'] !== 'off';
+  const docker = await hasDocker(env);
+  if (!downloads && !env['TEMPORAL_ADDRESS'] && !(await hasProgram('temporal', env, cache))) {
+    if ((await findGo(path)) === null) missing.push(need.go);
   }
-  if (
-    !env['DATABASE_URL'] &&
-    (await installedPostgres(env['PATH'])).length === 0 &&
-    (await packageManager(env['PATH'])) === null
-  ) {
-    missing.push({
-      what: `PostgreSQL ${oldestPostgres} or newer, and no right to install it`,
-      advice: 'Install the package `postgresql`; or run this as root once; or set DATABASE_URL.',
-    });
+  if (!given(env, 'DATABASE_URL') && !docker && (await installedPostgres(path)).length === 0) {
+    if ((await packageManager(path)) === null) missing.push(need.postgres);
+  }
+  if (!downloads && !docker && !env['QDRANT_URL'] && !(await hasProgram('qdrant', env, cache))) {
+    const python = await findPython(path);
+    if (python?.hasVenv !== true && (await packageManager(path)) === null) missing.push(need.python);
   }
   return missing;
 }
 
-/** @param {NodeJS.ProcessEnv} env @param {string} cache */
-async function hasTemporal(env, cache) {
-  const built = join(cache, `temporal-${builtTemporal}`, 'temporal');
-  return (await onPath('temporal', env['PATH'])) !== null || (await firstExecutable([built])) !== null;
+const need = {
+  go: {
+    what: 'Go 1.25 or newer, to build Temporal',
+    advice: 'Install Go from your system or from go.dev; or install the `temporal` command; or set TEMPORAL_ADDRESS.',
+  },
+  postgres: {
+    what: `PostgreSQL ${oldestPostgres} or newer, and no right to install it`,
+    advice: 'Install the package `postgresql`; or run this as root once; or set DATABASE_URL.',
+  },
+  python: {
+    what: 'Python 3.10 or newer with venv, for the embedded Qdrant',
+    advice: 'Install the packages `python3` and `python3-venv`; or install the `qdrant` command; or set QDRANT_URL.',
+  },
+};
+
+/** Set, or to be read from a file. @param {NodeJS.ProcessEnv} env @param {string} name */
+function given(env, name) {
+  return Boolean(env[name] || env[`${name}_FILE`]);
+}
+
+/** On PATH, or in the cache in any version. @param {string} name @param {NodeJS.ProcessEnv} env @param {string} cache */
+async function hasProgram(name, env, cache) {
+  const folders = (await readdir(cache).catch(() => [])).filter((folder) => folder.startsWith(`${name}-`));
+  const cached = folders.map((folder) => join(cache, folder, name));
+  return (await onPath(name, env['PATH'])) !== null || (await firstExecutable(cached)) !== null;
+}
+
+/** A socket of Docker's that we may open. @param {NodeJS.ProcessEnv} env */
+async function hasDocker(env) {
+  const host = env['DOCKER_HOST'] || 'unix:///var/run/docker.sock';
+  if (!host.startsWith('unix://')) return true;
+  return access(host.slice('unix://'.length), constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** @typedef {{ path: string, version: string, hasVenv: boolean }} Python */
+
+/**
+ * A Python that the packages of the embedded Qdrant are for: the first with venv, on PATH or in the usual places, else one
+ * without. `path` is the program itself, where what is on PATH only leads to one.
+ * @param {string} [path]
+ * @returns {Promise<Python | null>}
+ */
+export async function findPython(path = process.env['PATH']) {
+  const names = ['python3', 'python', ...pythonMinors.map((minor) => `python3.${minor}`)];
+  const first = await Promise.all(names.map((name) => onPath(name, path)));
+  const usual = ['/usr/bin', '/usr/local/bin'].flatMap((folder) => names.map((name) => join(folder, name)));
+  const tell = `import sys
+try:
+  import ensurepip, venv
+  print('Python %d.%d venv %s' % (sys.version_info[:2] + (sys.executable,)))
+except ImportError:
+  print('Python %d.%d none %s' % (sys.version_info[:2] + (sys.executable,)))`;
+  let withoutVenv = null;
+  for (const candidate of new Set([...first, ...usual])) {
+    if (candidate === null || (await firstExecutable([candidate])) === null) continue;
+    const said = await versionOf([candidate, '-c', tell], /^Python (3\.\d+ \w+ \/.+)$/m);
+    const [version = '', venv = '', ...program] = (said ?? '').split(' ');
+    if (!pythonMinors.includes(Number(version.split('.')[1]))) continue;
+    const python = { path: program.join(' '), version, hasVenv: venv === 'venv' };
+    if (python.hasVenv) return python;
+    withoutVenv ??= python;
+  }
+  return withoutVenv;
 }
 
 /** A Go that is new enough: on PATH, else in the usual places. @param {string} [path] @returns {Promise<string | null>} */

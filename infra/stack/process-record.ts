@@ -35,7 +35,7 @@ export async function stopLeftovers(home: Pick<Home, 'run'>): Promise<string[]> 
     .filter((record) => record !== null);
   const living = records.filter(isAlive);
   // What uses the servers first, then the servers.
-  for (const part of ['api', 'worker', 'temporal', 'postgres']) {
+  for (const part of ['api', 'worker', 'qdrant', 'temporal', 'postgres']) {
     const record = living.find((found) => found.part === part);
     if (record !== undefined) await endProcess(record, record.stop_signal);
   }

@@ -9,6 +9,15 @@ export class StackError extends Error {
   }
 }
 
+/** One of all of them, so that a person can see to all at once. `errors`: at least one. */
+export function together(errors: readonly StackError[]): StackError {
+  const [first] = errors;
+  if (first !== undefined && errors.length === 1) return first;
+  const all = (part: 'message' | 'advice', between: string): string =>
+    [...new Set(errors.map((error) => error[part]))].join(between);
+  return new StackError(all('message', '; '), all('advice', ' '));
+}
+
 /** What a full disk, a missing right or a broken disk looks like to a person. */
 export function asStackError(error: unknown, doing: string): Error {
   if (error instanceof StackError) return error;

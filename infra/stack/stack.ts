@@ -1,39 +1,37 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { healthSchema } from '../../domain/health.ts';
+import type { QdrantServer } from '../../adapters/qdrant/connect.ts';
 import type { Config } from '../config.ts';
-import { packageRoot } from '../package-root.ts';
-import { prepareHome, writeAtomically, type Home } from './home.ts';
+import { apiUrl, forgetAddresses, publishAddresses, type StackAddresses } from './addresses.ts';
+import { apps as allApps, startApps } from './apps.ts';
+import { prepareDownloads, type Downloads } from './downloads.ts';
+import { ensureFirstToken, type FirstToken } from './first-token.ts';
+import { prepareHome, type Home } from './home.ts';
 import { choosePorts, type Ports } from './ports.ts';
-import { ownServer, postgresPart, postgresUrl, readyPostgres } from './postgres.ts';
-import { findOrInstallPostgres } from './postgres-programs.ts';
-import { stopLeftovers } from './process-record.ts';
+import { ownServer, postgresUrl, readyPostgres } from './postgres.ts';
+import { findPostgres } from './postgres-ways.ts';
+import { ownQdrant, qdrantSetup, readyQdrant, versionNotice } from './qdrant.ts';
+import { findQdrantPart } from './qdrant-ways.ts';
 import type { Report } from './report.ts';
-import { StackError } from './stack-error.ts';
-import { supervise, type Part, type Supervised } from './supervised.ts';
-import { claimSupervision } from './supervisor-lock.ts';
+import { StackError, together } from './stack-error.ts';
+import type { Supervised } from './supervised.ts';
+import { takeSupervision, type Supervision } from './supervision.ts';
 import { readyTemporal, temporalPart } from './temporal.ts';
 import { findOrBuildTemporal } from './temporal-program.ts';
-
-/** Where everything is. Also what the command line reads, from run/stack.json. */
-export interface StackAddresses {
-  readonly api_url: string | null;
-  readonly temporal_address: string;
-  readonly temporal_ui: string | null;
-}
+import { images } from './upstream.ts';
 
 export interface Stack extends StackAddresses {
   readonly home: Home;
   readonly database_url: string;
+  readonly qdrant: QdrantServer;
   /** What was started, by name, and its process now. */
   readonly parts: readonly Supervised[];
+  /** null: without the API there is nothing that it would open. */
+  readonly token: FirstToken | null;
   /** Stops what was started here, in order, and nothing else: deployed services live on. */
   stop(): Promise<void>;
 }
 
 const serverTimeoutMs = 60_000;
-const appTimeoutMs = 60_000;
+const givenTimeoutMs = 5_000;
 
 export interface StackOptions {
   /** Also the worker and the API. */
@@ -52,31 +50,24 @@ export async function startStack(config: Config, report: Report, { apps, signal 
     () => prepareHome(config),
     ({ root }) => root,
   );
-  const release = await claimSupervision(home);
-  const addressesPath = join(home.run, 'stack.json');
-  const parts: Supervised[] = [];
+  const say = (line: string): void => report.say(line);
+  const supervision = await takeSupervision(home, say);
   const stop = async (): Promise<void> => {
-    for (const part of parts.splice(0).reverse()) await part.stop();
-    await rm(addressesPath, { force: true });
-    await release();
+    await supervision.stop();
+    await forgetAddresses(home);
   };
   try {
-    // What a killed one said may not be so again.
-    await rm(addressesPath, { force: true });
-    const left = await stopLeftovers(home);
-    if (left.length > 0) report.say(`stopped what an earlier run had left: ${left.join(', ')}`);
-    const ports = await choosePorts(home, { ...config.ports, api: config.api.port }, (line) => report.say(line));
-    const start = async (part: Part): Promise<void> => {
-      parts.push(await supervise(home, part, (line) => report.say(line)));
-    };
-    const starting: Starting = { config, home, ports, start, report, signal };
-    const database_url = await startPostgres(starting);
-    const temporal = await startTemporal(starting);
-    const addresses: StackAddresses = { ...temporal, api_url: apps ? urlOf(config, ports) : null };
-    const stack: Stack = { ...addresses, home, database_url, parts, stop };
-    if (apps) await startApps(starting, stack);
-    await writeAtomically(addressesPath, JSON.stringify(addresses));
-    return stack;
+    await forgetAddresses(home);
+    const ports = await choosePorts(home, { ...config.ports, api: config.api.port }, say);
+    const downloads = prepareDownloads({ enabled: config.downloads, cache: config.cache, say, signal });
+    const servers = await startServers({ config, home, ports, downloads, supervision, report, signal });
+    const starting = { config, home, servers, supervision, report, signal, which: allApps };
+    const token = apps ? await ensureFirstToken(home, servers.database_url, config.postgres.database) : null;
+    const addresses = apps
+      ? await startApps({ ...starting, api: { url: apiUrl(config, ports.api), port: ports.api } })
+      : { ...servers, api_url: null };
+    await publishAddresses(home, addresses);
+    return { ...servers, ...addresses, home, parts: supervision.parts, token, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -87,105 +78,105 @@ interface Starting {
   readonly config: Config;
   readonly home: Home;
   readonly ports: Ports;
-  readonly start: (part: Part) => Promise<void>;
+  readonly downloads: Downloads;
+  readonly supervision: Supervision;
   readonly report: Report;
   readonly signal: AbortSignal;
 }
 
-async function startPostgres({ config, home, ports, start, report, signal }: Starting): Promise<string> {
+/** A server that was found, and is started when all of them were. */
+interface Prepared<T> {
+  readonly at: T;
+  /** null: it is somebody else's, and answers. */
+  readonly start: (() => Promise<void>) | null;
+}
+
+/** Nothing is started before everything was found, so that all that is missing is said at once. */
+async function startServers(starting: Starting) {
+  const problems: StackError[] = [];
+  const attempt = async <T>(prepare: (starting: Starting) => Promise<T>): Promise<T | null> => {
+    try {
+      return await prepare(starting);
+    } catch (error) {
+      if (!(error instanceof StackError)) throw error;
+      problems.push(error);
+      return null;
+    }
+  };
+  const postgres = await attempt(preparePostgres);
+  const temporal = await attempt(prepareTemporal);
+  const qdrant = await attempt(prepareQdrant);
+  if (postgres === null || temporal === null || qdrant === null) throw together(problems);
+  for (const { start } of [postgres, temporal, qdrant]) await start?.();
+  return { database_url: postgres.at, ...temporal.at, qdrant: qdrant.at };
+}
+
+async function preparePostgres(starting: Starting): Promise<Prepared<string>> {
+  const { config, home, ports, downloads, supervision, report, signal } = starting;
   const { url: given, database } = config.postgres;
   if (given !== null) {
     await report.step(
       'Postgres',
-      () => readyPostgres(given, database, { timeoutMs: 5_000, signal }),
+      () => readyPostgres(given, database, { timeoutMs: givenTimeoutMs, signal }),
       () => 'DATABASE_URL',
     );
-    return given;
+    return { at: given, start: null };
   }
-  const programs = await findOrInstallPostgres(home.path('pg', 'data'), (line) => report.say(line));
+  const search = { home, port: ports.postgres, image: images.postgres, dockerHost: config.dockerHost };
+  const { part, origin } = await findPostgres({ ...search, mayPull: downloads.enabled, say: downloads.say, signal });
   const url = await postgresUrl(home, ports.postgres);
   const up = async (): Promise<void> => {
-    await start(await postgresPart(home, programs, ports.postgres));
+    await supervision.start(part);
     await readyPostgres(url, database, { timeoutMs: serverTimeoutMs, signal }, ownServer(home));
   };
-  await report.step('Postgres', up, () => `${programs.major}, ${programs.bin}, port ${ports.postgres}`);
-  return url;
+  return { at: url, start: () => report.step('Postgres', up, () => `${origin}, port ${ports.postgres}`) };
 }
 
-async function startTemporal({
-  config,
-  home,
-  ports,
-  start,
-  report,
-  signal,
-}: Starting): Promise<Pick<StackAddresses, 'temporal_address' | 'temporal_ui'>> {
+type TemporalAddresses = Pick<StackAddresses, 'temporal_address' | 'temporal_ui'>;
+
+async function prepareTemporal(starting: Starting): Promise<Prepared<TemporalAddresses>> {
+  const { config, home, ports, downloads, supervision, report, signal } = starting;
   const { address: given, namespace, uiUrl } = config.temporal;
   if (given !== null) {
     await report.step(
       'Temporal',
-      () => readyTemporal(given, namespace, { timeoutMs: 5_000, signal }),
+      () => readyTemporal({ ...config.temporal, address: given }, namespace, { timeoutMs: givenTimeoutMs, signal }),
       () => given,
     );
-    return { temporal_address: given, temporal_ui: uiUrl };
+    return { at: { temporal_address: given, temporal_ui: uiUrl }, start: null };
   }
-  const temporal_address = `127.0.0.1:${ports.temporal}`;
-  const up = async (): Promise<string> => {
-    const program = await findOrBuildTemporal(config.cache, (line) => report.say(line), signal);
-    await start(temporalPart(home, program.path, ports, namespace));
-    await readyTemporal(temporal_address, namespace, { timeoutMs: serverTimeoutMs, signal });
-    return program.origin;
+  const { path, origin } = await findOrBuildTemporal(downloads);
+  const address = `127.0.0.1:${ports.temporal}`;
+  const up = async (): Promise<void> => {
+    await supervision.start(temporalPart(home, path, ports, namespace));
+    await readyTemporal({ address }, namespace, { timeoutMs: serverTimeoutMs, signal });
   };
-  await report.step('Temporal', up, (origin) => `${origin}, port ${ports.temporal}`);
-  return { temporal_address, temporal_ui: uiUrl ?? `http://127.0.0.1:${ports.temporal_ui}` };
+  return {
+    at: { temporal_address: address, temporal_ui: uiUrl ?? `http://127.0.0.1:${ports.temporal_ui}` },
+    start: () => report.step('Temporal', up, () => `${origin}, port ${ports.temporal}`),
+  };
 }
 
-async function startApps({ config, ports, start, report, signal }: Starting, stack: Stack): Promise<void> {
-  const env = {
-    ...process.env,
-    HOLDFAST_HOME: stack.home.root,
-    HOLDFAST_CACHE: config.cache,
-    HOLDFAST_BOX: stack.home.box,
-    HOLDFAST_DATABASE: config.postgres.database,
-    HOLDFAST_API_HOST: config.api.host,
-    HOLDFAST_API_PORT: String(ports.api),
-    HOLDFAST_TEMPORAL_UI: stack.temporal_ui ?? '',
-    TEMPORAL_ADDRESS: stack.temporal_address,
-    TEMPORAL_NAMESPACE: config.temporal.namespace,
-    DATABASE_URL: stack.database_url,
-  };
-  const app = (name: string, script: string): Part => ({
-    name,
-    argv: [process.execPath, join(packageRoot, 'dist', script)],
-    env,
-    stopSignal: 'SIGTERM',
-  });
-  await report.step('worker and API', async () => {
-    await start(app('worker', 'workers/main.js'));
-    await start(app('api', 'api/main.js'));
-    await readyApps(stack, signal);
-  });
-}
-
-/** Ready when the API says that everything behind it answers, the worker too. */
-async function readyApps({ api_url, home }: Stack, signal: AbortSignal): Promise<void> {
-  const deadline = Date.now() + appTimeoutMs;
-  let seen = 'the API does not answer';
-  while (Date.now() < deadline) {
-    signal.throwIfAborted();
-    const health = await fetch(`${api_url ?? ''}/health`)
-      .then(async (response) => healthSchema.parse(await response.json()))
-      .catch(() => null);
-    if (health?.status === 'ok') return;
-    const missing = Object.entries(health?.servers ?? {}).filter(([, { state }]) => state !== 'ok');
-    if (missing.length > 0)
-      seen = missing.map(([name, { reason }]) => `${name}: ${reason ?? 'unavailable'}`).join('; ');
-    await sleep(100);
+async function prepareQdrant(starting: Starting): Promise<Prepared<QdrantServer>> {
+  const { config, home, ports, downloads, supervision, report, signal } = starting;
+  const { url: given, apiKey } = config.qdrant;
+  if (given !== null) {
+    const at = { url: given, apiKey };
+    const version = await report.step(
+      'Qdrant',
+      () => readyQdrant(at, { timeoutMs: givenTimeoutMs, signal }),
+      (answered) => `QDRANT_URL, version ${answered}`,
+    );
+    const notice = versionNotice(given, version);
+    if (notice !== null) report.say(notice);
+    return { at, start: null };
   }
-  throw new StackError(`The worker and the API did not get ready: ${seen}`, `See the logs in ${home.logs}`);
-}
-
-function urlOf(config: Config, ports: Ports): string {
-  const host = config.api.host === '0.0.0.0' || config.api.host === '::' ? '127.0.0.1' : config.api.host;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${ports.api}`;
+  const setup = await qdrantSetup(home, ports.qdrant);
+  const { part, origin } = await findQdrantPart({ setup, dockerHost: config.dockerHost, downloads });
+  const at = { url: `http://127.0.0.1:${ports.qdrant}`, apiKey: setup.apiKey };
+  const up = async (): Promise<void> => {
+    await supervision.start(part);
+    await readyQdrant(at, { timeoutMs: serverTimeoutMs, signal }, ownQdrant(setup));
+  };
+  return { at, start: () => report.step('Qdrant', up, () => `${origin}, port ${ports.qdrant}`) };
 }

@@ -15,6 +15,8 @@ export interface Part {
   /** Another user than ours: Postgres, when we are root. */
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   readonly stopSignal: NodeJS.Signals;
+  /** `ours`: what it prints goes where our own does, for whoever keeps that; else to its log in the data folder. */
+  readonly output?: 'ours';
   /** Before each start: what an unclean end may have left. */
   readonly prepare?: () => Promise<void>;
 }
@@ -41,7 +43,7 @@ export async function supervise(home: Home, part: Part, say: (line: string) => v
 
   async function runOnce(): Promise<string> {
     await part.prepare?.();
-    await rotateLog(home, part.name);
+    if (part.output === undefined) await rotateLog(home, part.name);
     // What is started after the stop, nobody would end.
     if (isStopping()) return 'stopped';
     child = launch(home, part);
@@ -68,7 +70,8 @@ export async function supervise(home: Home, part: Part, say: (line: string) => v
       firstStart();
       if (isStopping()) break;
       if (Date.now() - since > steadyAfterMs) delayMs = firstDelayMs;
-      say(`${part.name} ended (${how}); it is started again in ${delayMs / 1000} s. Log: ${logPath(home, part.name)}`);
+      const log = part.output === undefined ? ` Log: ${logPath(home, part.name)}` : '';
+      say(`${part.name} ended (${how}); it is started again in ${delayMs / 1000} s.${log}`);
       await sleep(delayMs, undefined, { signal: wake.signal }).catch(() => undefined);
       if (isStopping()) break;
       delayMs = Math.min(2 * delayMs, longestDelayMs);
@@ -104,7 +107,10 @@ async function rotateLog(home: Home, part: string): Promise<void> {
 }
 
 /** In a process group of its own, so that Ctrl-C at the terminal reaches only the supervisor, which stops in order. */
-function launch(home: Home, { name, argv: [file, ...args], env, user }: Part): ChildProcess {
+function launch(home: Home, { name, argv: [file, ...args], env, user, output }: Part): ChildProcess {
+  if (output === 'ours') {
+    return spawn(file, args, { env, detached: true, cwd: '/', stdio: ['ignore', 'inherit', 'inherit'], ...user });
+  }
   const log = openSync(logPath(home, name), 'a', 0o600);
   try {
     return spawn(file, args, { env, detached: true, cwd: '/', stdio: ['ignore', log, log], ...user });

@@ -1,5 +1,6 @@
-import { Connection } from '@temporalio/client';
+import { Connection, isGrpcServiceError } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connectionOptions, type TemporalServer } from '../../adapters/temporal/connect.ts';
 import { ensureNamespace } from '../../adapters/temporal/namespace.ts';
 import { searchAttributeNames } from '../../domain/search-attributes.ts';
 import type { Home } from './home.ts';
@@ -16,6 +17,9 @@ const dynamicConfig = {
   'history.timerProcessorMaxPollHostRPS': '10000',
   'history.timerProcessorMaxTimeShift': '"10ms"',
 };
+
+/** PERMISSION_DENIED and UNAUTHENTICATED of gRPC: waiting does not help. */
+const refusals = new Set([7, 16]);
 
 /** Temporal on a file database that survives a power cut, on the loopback interface only: it has no authentication. */
 export function temporalPart(home: Home, program: string, ports: Ports, namespace: string): Part {
@@ -47,7 +51,7 @@ export function temporalPart(home: Home, program: string, ports: Ports, namespac
 
 /** Waits until the server answers, then sees to the namespace: ours and anybody's. */
 export async function readyTemporal(
-  address: string,
+  server: TemporalServer,
   namespace: string,
   { timeoutMs, signal }: Patience,
 ): Promise<void> {
@@ -55,7 +59,7 @@ export async function readyTemporal(
   for (;;) {
     signal.throwIfAborted();
     try {
-      const connection = await Connection.connect({ address, connectTimeout: 2_000 });
+      const connection = await Connection.connect({ ...connectionOptions(server), connectTimeout: 2_000 });
       try {
         await ensureNamespace(connection, namespace);
         return;
@@ -63,11 +67,12 @@ export async function readyTemporal(
         await connection.close();
       }
     } catch (error) {
-      if (Date.now() > deadline) {
-        const why = error instanceof Error ? error.message : String(error);
+      const isRefused = isGrpcServiceError(error) && refusals.has(error.code);
+      if (isRefused || Date.now() > deadline) {
+        const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
         throw new StackError(
-          `Temporal at ${address} does not serve namespace ${namespace}: ${why}`,
-          'See the log of Temporal, or check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.',
+          `Temporal at ${server.address} does not serve namespace ${namespace}: ${why ?? ''}`,
+          'See the log of Temporal, or check TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and its TLS and key.',
         );
       }
       await sleep(100);

@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Config } from '../config.ts';
-import { ensureFirstToken, type FirstToken } from './first-token.ts';
+import { runningAddresses, type StackAddresses } from './addresses.ts';
+import type { App } from './apps.ts';
+import { startExternal } from './external.ts';
+import type { FirstToken } from './first-token.ts';
 import { createReport } from './report.ts';
-import { startStack, type StackAddresses } from './stack.ts';
+import { startStack } from './stack.ts';
 import { StackError } from './stack-error.ts';
 import { AlreadyRunning } from './supervisor-lock.ts';
 
@@ -15,13 +15,24 @@ export interface UpIo {
   readonly stop: AbortSignal;
 }
 
-/** Starts everything, says where it is, and keeps it until told to stop. Returns the exit code. */
-export async function runUp(config: Config, { write, stop }: UpIo): Promise<number> {
+export interface UpOptions {
+  /** Over servers that somebody else runs: none is started. */
+  readonly external: boolean;
+  /** With `external`: this one alone. */
+  readonly only: App | null;
+}
+
+/** Starts everything, says where it is, and keeps it until told to stop. Returns the exit code. Throws ConfigError. */
+export async function runUp(config: Config, { write, stop }: UpIo, options: UpOptions): Promise<number> {
   const since = performance.now();
   try {
-    const stack = await startStack(config, createReport(write), { apps: true, signal: stop });
-    const token = await ensureFirstToken(stack.home, stack.database_url, config.postgres.database);
+    const report = createReport(write);
+    const stack = options.external
+      ? await startExternal(config, report, { only: options.only, signal: stop })
+      : await startStack(config, report, { apps: true, signal: stop });
     write(`\nHoldfast is ready after ${((performance.now() - since) / 1000).toFixed(1)} s.`);
+    // Whoever keeps an external one keeps what it says too, in a journal or a container's log: no place for a secret.
+    const token = options.external && stack.token !== null ? { ...stack.token, token: null } : stack.token;
     for (const line of whereabouts(stack, token)) write(line);
     write('Ctrl-C stops it; deployed services go on.');
     if (!stop.aborted) await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
@@ -33,15 +44,7 @@ export async function runUp(config: Config, { write, stop }: UpIo): Promise<numb
       write('interrupted; the same command goes on where this one was');
       return 130;
     }
-    if (error instanceof AlreadyRunning) {
-      write(`${error.message}.`);
-      const lines = await runningAddresses(config.home).then(
-        (addresses) => whereabouts(addresses, null),
-        (reason: unknown) => [reason instanceof StackError ? `${reason.message}. ${reason.advice}` : String(reason)],
-      );
-      for (const line of lines) write(line);
-      return 0;
-    }
+    if (error instanceof AlreadyRunning) return alreadyRunning(error, config, write, options);
     if (!(error instanceof StackError)) throw error;
     write(`holdfast: ${error.message}`);
     write(`next: ${error.advice}`);
@@ -49,16 +52,26 @@ export async function runUp(config: Config, { write, stop }: UpIo): Promise<numb
   }
 }
 
-/** Where a stack that runs already said it is. */
-export async function runningAddresses(home: string): Promise<StackAddresses> {
-  const path = join(home, 'run', 'stack.json');
-  if (!existsSync(path)) throw new StackError('It is still starting', 'Try again in a moment.');
-  return JSON.parse(await readFile(path, 'utf8')) as StackAddresses;
+/** A person who wanted it to run has what they wanted; whoever keeps processes has one that did not start. */
+async function alreadyRunning(
+  error: AlreadyRunning,
+  config: Config,
+  write: UpIo['write'],
+  { external }: UpOptions,
+): Promise<number> {
+  write(`${error.message}.`);
+  if (external) return 1;
+  const lines = await runningAddresses(config.home).then(
+    (addresses) => whereabouts(addresses, null),
+    (reason: unknown) => [reason instanceof StackError ? `${reason.message}. ${reason.advice}` : String(reason)],
+  );
+  for (const line of lines) write(line);
+  return 0;
 }
 
 function whereabouts({ api_url, temporal_ui }: StackAddresses, token: FirstToken | null): string[] {
   return [
-    `  API          ${api_url ?? 'none'}   (page: ${api_url ?? ''}/docs)`,
+    ...(api_url === null ? [] : [`  API          ${api_url}   (page: ${api_url}/docs)`]),
     `  Temporal UI  ${temporal_ui ?? 'unknown: set HOLDFAST_TEMPORAL_UI'}`,
     ...(token?.token == null ? [] : [`  admin token  ${token.token}   (shown this once)`]),
     ...(token === null

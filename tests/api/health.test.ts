@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { healthSchema } from '../../domain/health.ts';
+import { connectQdrant } from '../../adapters/qdrant/connect.ts';
 import { createHealth } from '../../api/health.ts';
+import { servers } from '../support/servers.ts';
 import { closedPort, namespace, serviceNameOfItsOwn, smallestSpec, startApi } from './start-api.ts';
 
 test('D15 health says what was built, the versions and the state of each server; 200 though no worker runs', async () => {
@@ -13,24 +15,42 @@ test('D15 health says what was built, the versions and the state of each server;
       build_time: '2025-01-01T00:00:00Z',
       build_branch: 'main',
     });
-    expect(Object.keys(body.versions).sort()).toEqual(['holdfast', 'node', 'postgres', 'temporal']);
+    expect(Object.keys(body.versions).sort()).toEqual(['holdfast', 'node', 'postgres', 'qdrant', 'temporal']);
     expect(body.servers.temporal).toMatchObject({ state: 'ok', reason: null });
     expect(body.servers.postgres).toMatchObject({ state: 'ok', reason: null });
+    expect(body.servers.qdrant).toMatchObject({ state: 'ok', reason: null });
   } finally {
     await api.close();
   }
 });
 
 test('O1 health is degraded, not down, and quick when nothing behind it answers', async () => {
-  const api = await startApi({ databaseUrl: closedPort, temporalAddress: '127.0.0.1:1' });
+  const api = await startApi({
+    databaseUrl: closedPort,
+    temporalAddress: '127.0.0.1:1',
+    qdrant: { url: 'http://127.0.0.1:1', apiKey: null },
+  });
   try {
     const from = performance.now();
     const { status, body, text } = await api.ask('GET', '/v1/health', { token: null });
     expect(performance.now() - from).toBeLessThan(2_500);
     expect(status).toBe(200);
     expect(body.status).toBe('degraded');
-    for (const server of ['temporal', 'postgres', 'worker']) expect(body.servers[server]?.state).toBe('unavailable');
+    for (const server of ['temporal', 'postgres', 'qdrant', 'worker'])
+      expect(body.servers[server]?.state).toBe('unavailable');
     expect(text).not.toMatch(/127\.0\.0\.1|nobody/);
+  } finally {
+    await api.close();
+  }
+});
+
+test('O1 a Qdrant that refuses the key is named as such, without the key', async () => {
+  const api = await startApi({ qdrant: { ...servers().qdrant, apiKey: 'wrong-key' } });
+  try {
+    const { body, text } = await api.ask('GET', '/health', { token: null });
+    expect(body.servers.qdrant).toEqual({ state: 'unavailable', version: null, reason: 'it refuses the API key' });
+    expect(body.status).toBe('degraded');
+    expect(text).not.toContain('wrong-key');
   } finally {
     await api.close();
   }
@@ -39,8 +59,8 @@ test('O1 health is degraded, not down, and quick when nothing behind it answers'
 test('O1 a hundred questions at once are one look at the servers', async () => {
   const api = await startApi();
   try {
-    const replies = await Promise.all(Array.from({ length: 100 }, () => api.ask('GET', '/health', { token: null })));
-    expect(new Set(replies.map(({ body }) => body.checked_at)).size).toBe(1);
+    const answers = await Promise.all(Array.from({ length: 100 }, () => api.parts.health()));
+    expect(new Set(answers.map(({ checked_at }) => checked_at)).size).toBe(1);
   } finally {
     await api.close();
   }
@@ -76,7 +96,8 @@ test('O1 the worker is well while something polls the queue of the workflows', a
   try {
     const taskQueue = serviceNameOfItsOwn();
     const build = { build_sha: 'a', build_time: 'b', build_branch: 'c' };
-    const behind = { sql: databases.ops, temporal, namespace, build, version: '0', taskQueue };
+    const qdrant = connectQdrant(servers().qdrant);
+    const behind = { sql: databases.ops, temporal, qdrant, namespace, build, version: '0', taskQueue };
     expect((await createHealth(behind)()).servers.worker.state).toBe('unavailable');
     const { connection } = temporal;
     const poll = { namespace, taskQueue: { name: taskQueue }, identity: 'test' };

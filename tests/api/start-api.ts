@@ -10,6 +10,7 @@ import { createBox } from '../../adapters/box.ts';
 import { connect, type Sql } from '../../adapters/postgres/connect.ts';
 import { createInstanceStore } from '../../adapters/postgres/instances.ts';
 import { createTokenStore } from '../../adapters/postgres/tokens.ts';
+import { connectQdrant, type QdrantServer } from '../../adapters/qdrant/connect.ts';
 import { connectTemporal, type Temporal } from '../../adapters/temporal/connect.ts';
 import { createApp, type App, type AppDeps } from '../../api/app.ts';
 import { createLogger } from '../../api/log.ts';
@@ -81,6 +82,7 @@ export interface TestApi {
 export interface TestApiOptions extends Partial<Pick<AppDeps, 'limits' | 'streaming' | 'host'>> {
   readonly databaseUrl?: string;
   readonly temporalAddress?: string;
+  readonly qdrant?: QdrantServer;
 }
 
 export const uiUrl = 'http://127.0.0.1:8233';
@@ -96,12 +98,13 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   ];
   const address = options.temporalAddress ?? servers().temporalAddress;
   const temporal = connectTemporal({ address, namespace });
+  const qdrant = connectQdrant(options.qdrant ?? servers().qdrant);
   const build = { build_sha: 'abc', build_time: '2025-01-01T00:00:00Z', build_branch: 'main' };
   const [sql, keys] = pools;
   const home = mkdtempSync(join(tmpdir(), 'holdfast-api-'));
   const paths = boxPaths({ home, dockerHost: `unix://${join(home, 'no-docker.sock')}` });
   const thisBox = createBox({ ...paths, env: process.env, instances: createInstanceStore(sql) });
-  const parts = createParts({ sql, keys, temporal, namespace, uiUrl, build, version: '0.0.0', thisBox });
+  const parts = createParts({ sql, keys, temporal, qdrant, namespace, uiUrl, build, version: '0.0.0', thisBox });
   const lines: string[] = [];
   const log = createLogger('debug', { write: (line) => void lines.push(line) });
   const app = createApp({ host: '127.0.0.1', ...options, ...parts, log, box: 'testbox' });

@@ -181,7 +181,8 @@ describe('where no API answers', () => {
 
 describe('doctor', () => {
   const ids = [
-    ...['node', 'npm', 'git', 'home', 'disk', 'docker', 'temporal', 'postgres', 'supervisor', 'worker', 'api'],
+    ...['node', 'npm', 'git', 'home', 'disk', 'docker', 'temporal', 'postgres', 'qdrant'],
+    ...['supervisor', 'worker', 'api'],
   ];
 
   test('O3 a line a check, and what to do where something is to be done', async () => {

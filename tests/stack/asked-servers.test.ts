@@ -15,20 +15,27 @@ async function serverChecks(env: Record<string, string>): Promise<Record<string,
 }
 
 test('doctor asks servers of somebody else itself, also while Holdfast does not run', async () => {
-  const { databaseUrl, temporalAddress } = servers();
-  expect(await serverChecks({ DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: temporalAddress })).toMatchObject({
+  const { databaseUrl, temporalAddress, qdrant } = servers();
+  const addresses = { DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: temporalAddress, QDRANT_URL: qdrant.url };
+  expect(await serverChecks({ ...addresses, QDRANT_API_KEY: qdrant.apiKey ?? '' })).toMatchObject({
     postgres: { state: 'ok', found: expect.stringMatching(/; answers as \d+/) as string },
     temporal: { state: 'ok', found: expect.stringMatching(/; answers as \d+\./) as string },
+    qdrant: { state: 'ok', found: expect.stringMatching(/; answers as \d+\./) as string },
   });
 });
 
 test('a server of somebody else that does not answer is a failure with the variable to check', async () => {
   const nobody = `127.0.0.1:${await getPort()}`;
-  const env = { DATABASE_URL: `postgres://u:hunter2@${nobody}/x`, TEMPORAL_ADDRESS: nobody };
+  const env = {
+    DATABASE_URL: `postgres://u:hunter2@${nobody}/x`,
+    TEMPORAL_ADDRESS: nobody,
+    QDRANT_URL: `http://${nobody}`,
+  };
   const checks = await serverChecks(env);
   expect(checks).toMatchObject({
     postgres: { state: 'fail', advice: 'Check DATABASE_URL.' },
     temporal: { state: 'fail', advice: 'Check TEMPORAL_ADDRESS.' },
+    qdrant: { state: 'fail', advice: 'Check QDRANT_URL and QDRANT_API_KEY.' },
   });
   expect(JSON.stringify(checks)).not.toContain('hunter2');
 });

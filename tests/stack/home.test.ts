@@ -2,7 +2,7 @@ import getPort from 'get-port';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepareHome, secret } from '../../infra/stack/home.ts';
-import { findOrInstallPostgres } from '../../infra/stack/postgres-programs.ts';
+import { installedPrograms } from '../../infra/stack/postgres-programs.ts';
 import { postgresPart } from '../../infra/stack/postgres.ts';
 import type { StackError } from '../../infra/stack/stack-error.ts';
 import { asRoot, canMount, configFor, createFolder, createSmallDisk } from '../support/own-home.ts';
@@ -94,7 +94,7 @@ describe('a data folder that cannot be used is refused in one line with advice',
     const disk = createSmallDisk(join(folder.path, 'filling'), '2g');
     try {
       const home = await prepareHome(configFor(join(folder.path, 'filling', 'home')));
-      const programs = await findOrInstallPostgres(home.path('pg', 'data'), () => undefined);
+      const programs = await installedPrograms(home.path('pg', 'data'));
       const password = await secret(home, 'postgres-password');
       disk.change('size=8m');
       const { message } = await refusal(postgresPart(home, programs, await getPort()));

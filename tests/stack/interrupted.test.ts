@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepareHome, type Home } from '../../infra/stack/home.ts';
-import { findOrInstallPostgres } from '../../infra/stack/postgres-programs.ts';
+import { installedPrograms } from '../../infra/stack/postgres-programs.ts';
 import { postgresPart, postgresUrl, readyPostgres } from '../../infra/stack/postgres.ts';
 import { builtTemporal, onPath } from '../../infra/stack/prerequisites.js';
 import { supervise } from '../../infra/stack/supervised.ts';
@@ -14,7 +14,7 @@ const folder = createFolder();
 afterAll(() => folder.remove());
 
 async function startOnce(home: Home): Promise<void> {
-  const programs = await findOrInstallPostgres(home.path('pg', 'data'), () => undefined);
+  const programs = await installedPrograms(home.path('pg', 'data'));
   const port = await getPort();
   const postgres = await supervise(home, await postgresPart(home, programs, port), () => undefined);
   try {

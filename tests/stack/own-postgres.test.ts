@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { prepareHome, type Home } from '../../infra/stack/home.ts';
-import { findOrInstallPostgres, type PostgresPrograms } from '../../infra/stack/postgres-programs.ts';
+import { installedPrograms, type PostgresPrograms } from '../../infra/stack/postgres-programs.ts';
 import { ownServer, postgresPart, postgresUrl, readyPostgres } from '../../infra/stack/postgres.ts';
 import { supervise } from '../../infra/stack/supervised.ts';
 import { compileTree } from '../support/compile.ts';
@@ -18,7 +18,7 @@ let programs: PostgresPrograms;
 
 beforeAll(async () => {
   home = await prepareHome(configFor(join(folder.path, 'home')));
-  programs = await findOrInstallPostgres(home.path('pg', 'data'), () => undefined);
+  programs = await installedPrograms(home.path('pg', 'data'));
 });
 afterAll(() => folder.remove());
 

@@ -2,9 +2,13 @@ import { Client, Connection } from '@temporalio/client';
 import getPort, { clearLockedPorts } from 'get-port';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../adapters/postgres/connect.ts';
+import { connectQdrant } from '../../adapters/qdrant/connect.ts';
 import type { Config } from '../../infra/config.ts';
+import { secret } from '../../infra/stack/home.ts';
 import { startStack, type Stack } from '../../infra/stack/stack.ts';
 import { AlreadyRunning } from '../../infra/stack/supervisor-lock.ts';
 import { configFor, createFolder, listeningReport } from '../support/own-home.ts';
@@ -25,6 +29,7 @@ beforeAll(async () => {
     HOLDFAST_POSTGRES_PORT: String(taken),
     HOLDFAST_TEMPORAL_PORT: String(await getPort()),
     HOLDFAST_TEMPORAL_UI_PORT: String(await getPort()),
+    HOLDFAST_QDRANT_PORT: String(await getPort()),
   });
   clearLockedPorts();
   const { lines, report } = listeningReport();
@@ -93,6 +98,44 @@ test('Temporal that is killed comes back with its workflows', async () => {
   await connection.close();
 }, 30_000);
 
+test('Qdrant that is killed comes back with what it has acknowledged, once the killed one is gone', async () => {
+  const client = connectQdrant(stack.qdrant);
+  await client.createCollection('kept', { vectors: { size: 2, distance: 'Dot' } });
+  await client.upsert('kept', { wait: true, points: [{ id: 42, vector: [1, 0], payload: { answer: 42 } }] });
+  await kill('qdrant');
+  const points = await untilItAnswers(() => client.retrieve('kept', { ids: [42] }));
+  expect(points).toMatchObject([{ id: 42, payload: { answer: 42 } }]);
+  expect(said.join('\n')).toContain('qdrant ended (SIGKILL); it is started again in 0.2 s.');
+  expect(readFileSync(join(stack.home.logs, 'qdrant.log'), 'utf8')).not.toMatch(/in use|exit(ed)? 101/);
+}, 30_000);
+
+test('Qdrant listens on the loopback interface, and lets in who has its key, for reading or for both', async () => {
+  const { url, apiKey } = stack.qdrant;
+  const readOnlyKey = await secret(stack.home, 'qdrant-read-only-key');
+  const ask = async (key: string | null, method = 'GET'): Promise<number> => {
+    const headers = key === null ? {} : { 'api-key': key };
+    return (await fetch(`${url}/collections/${method === 'GET' ? 'kept' : 'none'}`, { method, headers })).status;
+  };
+  expect([await ask(null), await ask('wrong'), await ask(apiKey), await ask(readOnlyKey)]).toEqual([
+    401, 401, 200, 200,
+  ]);
+  expect([await ask(apiKey, 'DELETE'), await ask(readOnlyKey, 'DELETE')]).toEqual([200, 403]);
+  expect(statSync(join(stack.home.secrets, 'qdrant-api-key')).mode & 0o777).toBe(0o600);
+  const pid = stack.parts.find(({ name }) => name === 'qdrant')?.pid() ?? 0;
+  expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toContain(apiKey);
+  const port = Number(new URL(url).port);
+  expect(listenersOf(port)).toEqual(['127.0.0.1']);
+});
+
+/** Addresses on which this machine listens at the port. */
+function listenersOf(port: number): string[] {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  const lines = ['tcp', 'tcp6'].flatMap((name) => readFileSync(`/proc/net/${name}`, 'utf8').split('\n'));
+  const rows = lines.map((line) => line.trim().split(/\s+/)).filter(([, , , state]) => state === '0A');
+  const mine = rows.map(([, local = '']) => local.split(':')).filter(([, at]) => at === hex);
+  return mine.map(([address = '']) => (address === '0100007F' ? '127.0.0.1' : address));
+}
+
 test('after a stop nothing of it runs; the next start has the same ports and the same data', async () => {
   const before = stack;
   const pids = before.parts.map((part) => part.pid() ?? 0);
@@ -104,7 +147,9 @@ test('after a stop nothing of it runs; the next start has the same ports and the
   stack = await startStack(config, report, options);
   expect(stack.database_url).toBe(before.database_url);
   expect(stack.temporal_address).toBe(before.temporal_address);
-  expect(lines.join('\n')).not.toMatch(/postgres listens on|temporal listens on/);
+  expect(stack.qdrant).toEqual(before.qdrant);
+  expect(lines.join('\n')).not.toMatch(/(postgres|temporal|qdrant) listens on/);
+  expect(await connectQdrant(stack.qdrant).count('kept')).toEqual({ count: 1 });
   const sql = connect(stack.database_url, { name: 'holdfast-test', max: 1 });
   expect(await sql`select answer from kept`).toEqual([{ answer: 42 }]);
   await sql.end();

@@ -12,7 +12,7 @@ import { createFolder, environmentFor } from '../support/own-home.ts';
 const folder = createFolder();
 const run = join(folder.path, 'run');
 const tokenPath = join(folder.path, 'secrets/admin-token');
-const everyPart = ['api', 'postgres', 'temporal', 'worker'];
+const everyPart = ['api', 'postgres', 'qdrant', 'temporal', 'worker'];
 const ups: Up[] = [];
 let env: NodeJS.ProcessEnv;
 let foreign: ChildProcess;
@@ -29,6 +29,7 @@ beforeAll(async () => {
     HOLDFAST_POSTGRES_PORT: String(await getPort()),
     HOLDFAST_TEMPORAL_PORT: String(await getPort()),
     HOLDFAST_TEMPORAL_UI_PORT: String(await getPort()),
+    HOLDFAST_QDRANT_PORT: String(await getPort()),
   });
   foreign = spawn('sleep', ['600'], { stdio: 'ignore' });
   // What a run before the last boot may have left: a record whose pid is another process by now.
@@ -103,7 +104,9 @@ test('what a killed supervisor left is stopped and replaced; data, ports and tok
   expect(Object.values(left).every(isAlive)).toBe(true);
 
   const { text } = await up('Ctrl-C stops it');
-  expect(text()).toMatch(/stopped what an earlier run had left: (?=.*api)(?=.*worker)(?=.*temporal)(?=.*postgres)/);
+  expect(text()).toMatch(
+    /stopped what an earlier run had left: (?=.*api)(?=.*worker)(?=.*qdrant)(?=.*temporal)(?=.*postgres)/,
+  );
   expect(Object.values(left).filter(isAlive)).toEqual([]);
   expect(text()).not.toContain(readFileSync(tokenPath, 'utf8').trim());
   expect(text()).not.toContain(' is taken: ');

@@ -2,11 +2,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from '../../adapters/postgres/connect.ts';
+import { connectQdrant } from '../../adapters/qdrant/connect.ts';
 import { createTokenStore } from '../../adapters/postgres/tokens.ts';
 import { createApp } from '../../api/app.ts';
 import { createLogger } from '../../api/log.ts';
 import { createParts } from '../../api/parts.ts';
 import type { DeployBench } from './deploy-bench.ts';
+import { servers } from './servers.ts';
 
 export interface BenchApi {
   readonly url: string;
@@ -26,10 +28,11 @@ export async function startBenchApi({ databases, client, box }: DeployBench): Pr
   const sql = databases.ops;
   const keys = connect(databases.opsUrl, { name: 'holdfast-test-keys', max: 4 });
   const temporal = { client, connection: client.connection, close: async () => undefined };
+  const qdrant = connectQdrant(servers().qdrant);
   const build = { build_sha: 'abc', build_time: '2025-01-01T00:00:00Z', build_branch: 'main' };
   const { namespace } = client.options;
   const parts = createParts({
-    ...{ sql, keys, temporal: temporal as never, namespace, uiUrl: null, build, version: '0', thisBox: box },
+    ...{ sql, keys, temporal: temporal as never, qdrant, namespace, uiUrl: null, build, version: '0', thisBox: box },
   });
   const log = createLogger('error', { write: () => undefined });
   const server = createServer(createApp({ host: '127.0.0.1', ...parts, log, box: 'bench' }).express);

@@ -133,6 +133,18 @@ export async function makeDockerBox({ socketPath = dockerSocket(), log }: Docker
   };
 }
 
+/** Also those that have lost their tags. */
+export async function removeImagesOf({ api }: Docker, { port }: { readonly port: number }): Promise<void> {
+  for (const { Id, RepoTags, RepoDigests } of await api.listImages()) {
+    const names = [RepoTags, RepoDigests].flatMap((list) => (list as string[] | null) ?? []);
+    if (!names.some((name) => name.startsWith(`127.0.0.1:${port}/`))) continue;
+    await api
+      .getImage(Id)
+      .remove({ force: true })
+      .catch(() => undefined);
+  }
+}
+
 export async function busyboxPath(): Promise<string> {
   const path = await onPath('busybox', `${process.env['PATH'] ?? ''}:/usr/bin:/bin`);
   if (path === null) throw new Error('No busybox: install the package busybox-static');

@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../infra/config.ts';
+import { qdrantSetup } from '../../infra/stack/qdrant.ts';
 import { createReport } from '../../infra/stack/report.ts';
 import { startStack } from '../../infra/stack/stack.ts';
 import { removeAbandonedHomes } from './abandoned-homes.ts';
@@ -14,6 +15,8 @@ import { buildWorkflowBundle } from './workflow-bundle.ts';
  * shared with the user's. A server that cannot be had fails the run.
  */
 export default async function setup(): Promise<void> {
+  // What tests run on is decided by this machine, not by a network.
+  process.env['HOLDFAST_DOWNLOADS'] = 'off';
   process.env['HOLDFAST_TEST_BUNDLE'] ??= await buildWorkflowBundle();
   await Promise.all([removeAbandonedHomes(), removeAbandonedDaemons()]);
   stopOnSignals();
@@ -32,8 +35,12 @@ async function startDocker(): Promise<void> {
 }
 
 async function startServers(): Promise<void> {
-  if (process.env['HOLDFAST_TEST_POSTGRES'] !== undefined && process.env['HOLDFAST_TEST_TEMPORAL'] !== undefined)
-    return;
+  const {
+    HOLDFAST_TEST_POSTGRES: postgres,
+    HOLDFAST_TEST_TEMPORAL: temporal,
+    HOLDFAST_TEST_QDRANT: qdrant,
+  } = process.env;
+  if (postgres !== undefined && temporal !== undefined && qdrant !== undefined) return;
 
   const home = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
   if (process.getuid?.() === 0) await chmod(home, 0o711);
@@ -41,8 +48,10 @@ async function startServers(): Promise<void> {
   const config = {
     ...usual,
     home,
-    temporal: { ...usual.temporal, namespace: 'holdfast' },
-    postgres: { ...usual.postgres, database: 'holdfast' },
+    temporal: { ...usual.temporal, address: temporal ?? usual.temporal.address, namespace: 'holdfast' },
+    postgres: { ...usual.postgres, url: postgres ?? usual.postgres.url, database: 'holdfast' },
+    qdrant:
+      qdrant === undefined ? usual.qdrant : { url: qdrant, apiKey: process.env['HOLDFAST_TEST_QDRANT_KEY'] ?? null },
   };
   const interrupt = new AbortController();
   const report = createReport((line) => process.stderr.write(`${line}\n`));
@@ -55,6 +64,12 @@ async function startServers(): Promise<void> {
   const stack = await starting;
   process.env['HOLDFAST_TEST_POSTGRES'] = stack.database_url;
   process.env['HOLDFAST_TEST_TEMPORAL'] = stack.temporal_address;
+  process.env['HOLDFAST_TEST_QDRANT'] = stack.qdrant.url;
+  if (stack.qdrant.apiKey !== null) process.env['HOLDFAST_TEST_QDRANT_KEY'] = stack.qdrant.apiKey;
+  if (config.qdrant.url !== null) return;
+  const { readOnlyKey, snapshots } = await qdrantSetup(stack.home, config.ports.qdrant);
+  process.env['HOLDFAST_TEST_QDRANT_READ_ONLY_KEY'] = readOnlyKey;
+  process.env['HOLDFAST_TEST_QDRANT_SNAPSHOTS'] = snapshots;
 }
 
 /** The servers are in process groups of their own, so Ctrl-C does not reach them; and then jest runs no teardown. */

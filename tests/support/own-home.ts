@@ -16,13 +16,27 @@ export function createFolder(): { readonly path: string; remove(): void } {
 
 /** The configuration of a data folder of its own; only what was built before is shared with the user's. */
 export function configFor(home: string, env: Readonly<Record<string, string>> = {}): Config {
-  return loadConfig({ HOLDFAST_HOME: home, HOLDFAST_CACHE: loadConfig().cache, HOLDFAST_BOX: 'test', ...env });
+  return loadConfig({
+    HOLDFAST_HOME: home,
+    HOLDFAST_CACHE: loadConfig().cache,
+    HOLDFAST_BOX: 'test',
+    HOLDFAST_DOWNLOADS: 'off',
+    ...env,
+  });
 }
 
 /** What a command of this data folder is run with: nothing of ours that points to other servers. */
 export function environmentFor(home: string, env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const ours = Object.entries(process.env).filter(([name]) => !/^(HOLDFAST_|TEMPORAL_|DATABASE_URL$)/.test(name));
-  return { ...Object.fromEntries(ours), HOLDFAST_HOME: home, HOLDFAST_CACHE: loadConfig().cache, ...env };
+  const ours = Object.entries(process.env).filter(
+    ([name]) => !/^(HOLDFAST_|TEMPORAL_|DATABASE_URL|QDRANT_)/.test(name),
+  );
+  return {
+    ...Object.fromEntries(ours),
+    HOLDFAST_HOME: home,
+    HOLDFAST_CACHE: loadConfig().cache,
+    HOLDFAST_DOWNLOADS: 'off',
+    ...env,
+  };
 }
 
 /** Keeps what a person would have read. */

@@ -7,8 +7,22 @@ export interface Registry {
   readonly port: number;
   /** Puts an image of one file there; returns its id. */
   publish(repository: string, tag: string, content: string): string;
+  /** Puts an image of one layer, a tar, there; returns what a pull by digest asks for. */
+  publishLayer(repository: string, tag: string, layer: Buffer, config: ImageConfig): string;
   withdraw(repository: string, tag: string): void;
+  /** Nothing that was published is there any more, by its digest neither. */
+  forgetAll(): void;
+  /** The next blobs that are asked for: as many break off in the middle. */
+  breakOff(times: number): void;
+  /** Every blob but configurations is answered with other bytes, or not any more. */
+  damage(is: boolean): void;
   stop(): void;
+}
+
+/** As in an image's configuration. */
+interface ImageConfig {
+  readonly Env?: readonly string[];
+  readonly Cmd?: readonly string[];
 }
 
 const types = {
@@ -20,6 +34,7 @@ const types = {
 export async function startRegistry(): Promise<Registry> {
   const blobs = new Map<string, Buffer>();
   const tags = new Map<string, string>();
+  let [toBreak, damaged] = [0, false];
   const server = createServer((request, response) => {
     const [, repository, kind, reference = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/(.+)$/.exec(request.url ?? '') ?? [];
     if (repository === undefined) return void response.end('{}');
@@ -32,7 +47,23 @@ export async function startRegistry(): Promise<Registry> {
       'docker-content-digest': digest,
       'content-length': found?.length ?? unknown.length,
     };
+    const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1]);
+    if (found !== undefined && from > 0) {
+      const rest = found.subarray(from);
+      const range = {
+        'content-length': rest.length,
+        'content-range': `bytes ${from}-${found.length - 1}/${found.length}`,
+      };
+      return void response.writeHead(206, { ...headers, ...range }).end(rest);
+    }
     response.writeHead(found === undefined ? 404 : 200, headers);
+    if (found !== undefined && kind === 'blobs' && found[0] !== '{'.charCodeAt(0)) {
+      if (damaged) return void response.end(Buffer.alloc(found.length, 'x'));
+      if (toBreak > 0) {
+        toBreak -= 1;
+        return void response.write(found.subarray(0, found.length / 2), () => response.destroy());
+      }
+    }
     response.end(request.method === 'HEAD' ? undefined : (found ?? unknown));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -43,22 +74,33 @@ export async function startRegistry(): Promise<Registry> {
     return { digest, size: content.length };
   };
 
+  function publishLayer(repository: string, tag: string, tar: Buffer, settings: ImageConfig) {
+    const layer = put(tar);
+    const rootfs = { type: 'layers', diff_ids: [layer.digest] };
+    const config = put(
+      Buffer.from(JSON.stringify({ architecture: architecture(), os: 'linux', config: settings, rootfs })),
+    );
+    const parts = {
+      config: { mediaType: types.config, ...config },
+      layers: [{ mediaType: types.layer, ...layer }],
+    };
+    const manifest = put(Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: types.manifest, ...parts })));
+    tags.set(`${repository}:${tag}`, manifest.digest);
+    return { id: config.digest, digest: manifest.digest };
+  }
+
   return {
     port: (server.address() as AddressInfo).port,
-    publish(repository, tag, content) {
-      const layer = put(tarOf('content', content));
-      const rootfs = { type: 'layers', diff_ids: [layer.digest] };
-      const image = { architecture: architecture(), os: 'linux', config: { Cmd: ['/content'] }, rootfs };
-      const config = put(Buffer.from(JSON.stringify(image)));
-      const parts = {
-        config: { mediaType: types.config, ...config },
-        layers: [{ mediaType: types.layer, ...layer }],
-      };
-      const manifest = { schemaVersion: 2, mediaType: types.manifest, ...parts };
-      tags.set(`${repository}:${tag}`, put(Buffer.from(JSON.stringify(manifest))).digest);
-      return config.digest;
-    },
+    publish: (repository, tag, content) =>
+      publishLayer(repository, tag, tarOf('content', content), { Cmd: ['/content'] }).id,
+    publishLayer: (...what) => publishLayer(...what).digest,
     withdraw: (repository, tag) => void tags.delete(`${repository}:${tag}`),
+    forgetAll() {
+      blobs.clear();
+      tags.clear();
+    },
+    breakOff: (times) => void (toBreak = times),
+    damage: (is) => void (damaged = is),
     stop() {
       server.close();
       server.closeAllConnections();

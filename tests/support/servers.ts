@@ -2,11 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { connect, databaseUrl, type Sql } from '../../adapters/postgres/connect.ts';
 import { migrateAll } from '../../adapters/postgres/migrate.ts';
+import type { QdrantServer } from '../../adapters/qdrant/connect.ts';
 import { packageRoot } from '../../infra/package-root.ts';
 
+export interface TestServers {
+  readonly temporalAddress: string;
+  readonly databaseUrl: string;
+  readonly qdrant: QdrantServer;
+}
+
 /** The real servers of this test run, started by global-setup.ts. */
-export function servers(): { readonly temporalAddress: string; readonly databaseUrl: string } {
-  return { temporalAddress: fromSetup('HOLDFAST_TEST_TEMPORAL'), databaseUrl: fromSetup('HOLDFAST_TEST_POSTGRES') };
+export function servers(): TestServers {
+  return {
+    temporalAddress: fromSetup('HOLDFAST_TEST_TEMPORAL'),
+    databaseUrl: fromSetup('HOLDFAST_TEST_POSTGRES'),
+    qdrant: { url: fromSetup('HOLDFAST_TEST_QDRANT'), apiKey: process.env['HOLDFAST_TEST_QDRANT_KEY'] ?? null },
+  };
 }
 
 export interface TestDatabases {
