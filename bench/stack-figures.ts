@@ -9,7 +9,7 @@ import { ensureNamespace } from '../adapters/temporal/namespace.ts';
 import type { Config } from '../infra/config.ts';
 import { createReport } from '../infra/stack/report.ts';
 import { startStack, type Stack } from '../infra/stack/stack.ts';
-import { findTemporal } from '../infra/stack/temporal-program.ts';
+import { findTemporal } from '../infra/stack/temporal/program.ts';
 import { memoryOf, type Memory } from './memory.ts';
 import { measureLatency, median, type Latency } from './workflow-latency.ts';
 

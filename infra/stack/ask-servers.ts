@@ -4,7 +4,7 @@ import { connectQdrant, type QdrantServer } from '../../adapters/qdrant/connect.
 import { qdrantVersion } from '../../adapters/qdrant/version.ts';
 import { connectionOptions, type TemporalServer } from '../../adapters/temporal/connect.ts';
 import type { ServerState } from '../../domain/health.ts';
-import { postgresProblem } from './postgres.ts';
+import { postgresProblem } from './postgres/postgres.ts';
 
 // Whether a server that somebody else runs answers: asked of the server itself, for when our API cannot tell.
 

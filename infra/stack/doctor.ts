@@ -10,12 +10,12 @@ import type { Config } from '../config.ts';
 import { runningAddresses } from './addresses.ts';
 import { apps } from './apps.ts';
 import { askPostgres, askQdrant, askTemporal } from './ask-servers.ts';
-import { usableDocker } from './container-part.ts';
+import { usableDocker } from './container/part.ts';
 import { findGo, findPython, installedPostgres, packageManager } from './prerequisites.js';
-import { findEmbeddedQdrant } from './qdrant-embedded.ts';
-import { findQdrant } from './qdrant-program.ts';
-import { kindOfData } from './qdrant-ways.ts';
-import { findTemporal } from './temporal-program.ts';
+import { findEmbeddedQdrant } from './qdrant/embedded.ts';
+import { findQdrant } from './qdrant/program.ts';
+import { kindOfData } from './qdrant/ways.ts';
+import { findTemporal } from './temporal/program.ts';
 import { supervisorOf } from './supervisor-lock.ts';
 
 const run = promisify(execFile);

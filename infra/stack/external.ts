@@ -6,13 +6,13 @@ import { apps, startApps, type App, type Servers } from './apps.ts';
 import { ensureFirstToken } from './first-token.ts';
 import { prepareHome, type Home } from './home.ts';
 import { mustBeFree } from './ports.ts';
-import { readyPostgres } from './postgres.ts';
-import { readyQdrant, versionNotice } from './qdrant.ts';
+import { readyPostgres } from './postgres/postgres.ts';
+import { readyQdrant, versionNotice } from './qdrant/qdrant.ts';
 import type { Report } from './report.ts';
 import type { Stack } from './stack.ts';
 import { StackError, together } from './stack-error.ts';
 import { takeSupervision } from './supervision.ts';
-import { readyTemporal } from './temporal.ts';
+import { readyTemporal } from './temporal/temporal.ts';
 
 export interface ExternalOptions {
   /** null: both. */

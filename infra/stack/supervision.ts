@@ -1,4 +1,4 @@
-import { endLeftoverContainers } from './container-leftovers.ts';
+import { endLeftoverContainers } from './container/leftovers.ts';
 import type { Home } from './home.ts';
 import { stopLeftovers } from './process-record.ts';
 import { supervise, type Part, type Supervised } from './supervised.ts';

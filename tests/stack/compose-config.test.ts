@@ -1,5 +1,5 @@
 import { parse } from 'yaml';
-import { images } from '../../infra/stack/upstream.ts';
+import { images } from '../../infra/stack/download/upstream.ts';
 import { composeOn, demandCompose } from '../support/containers/compose.ts';
 
 /** What docker-compose makes of infra/compose.yaml; only what is looked at here. */
@@ -35,7 +35,7 @@ beforeAll(async () => {
 const imagesOf = ({ services }: Configured) =>
   Object.fromEntries(Object.entries(services).map(([name, { image }]) => [name, image]));
 
-test('the images are those of infra/stack/upstream.ts', () => {
+test('the images are those of infra/stack/download/upstream.ts', () => {
   expect(imagesOf(usual)).toEqual({
     holdfast: 'holdfast:local',
     worker: 'holdfast:local',

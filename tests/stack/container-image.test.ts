@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDocker, type Docker } from '../../adapters/docker/connection.ts';
-import { ensureImage } from '../../infra/stack/container-image.ts';
-import { usableDocker } from '../../infra/stack/container-part.ts';
+import { ensureImage } from '../../infra/stack/container/image.ts';
+import { usableDocker } from '../../infra/stack/container/part.ts';
 import { describeDocker, dockerSocket, removeImagesOf } from '../support/docker.ts';
 import { createFolder } from '../support/own-home.ts';
 import { startRegistry, type Registry } from '../support/registry.ts';

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import getPort from 'get-port';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDocker } from '../../adapters/docker/connection.ts';
-import { endLeftoverContainers } from '../../infra/stack/container-leftovers.ts';
-import { ensureImage } from '../../infra/stack/container-image.ts';
-import { identityFor, sameFolder } from '../../infra/stack/container-order.ts';
-import { containerPart } from '../../infra/stack/container-part.ts';
+import { endLeftoverContainers } from '../../infra/stack/container/leftovers.ts';
+import { ensureImage } from '../../infra/stack/container/image.ts';
+import { identityFor, sameFolder } from '../../infra/stack/container/order.ts';
+import { containerPart } from '../../infra/stack/container/part.ts';
 import { prepareHome } from '../../infra/stack/home.ts';
 import { supervise, type Supervised } from '../../infra/stack/supervised.ts';
 import { compileTree } from '../support/compile.ts';
@@ -47,7 +47,7 @@ describeDocker('A server in a container', () => {
         stop_signal: 'SIGKILL',
       });
       const [node, , order = ''] = part.argv;
-      const argv = [node, compileTree().program('infra/stack/run-container.js'), order] as const;
+      const argv = [node, compileTree().program('infra/stack/container/run-container.js'), order] as const;
       const log = () => readFileSync(join(home.logs, 'web.log'), 'utf8');
       const said: string[] = [];
       web = await supervise(home, { ...part, argv }, (line) => said.push(line));

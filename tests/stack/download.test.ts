@@ -7,9 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { prepareDownloads, type Downloads } from '../../infra/stack/downloads.ts';
-import { withTrustedDownload } from '../../infra/stack/trusted-download.ts';
-import type { UpstreamFile } from '../../infra/stack/upstream.ts';
+import { prepareDownloads, type Downloads } from '../../infra/stack/download/downloads.ts';
+import { withTrustedDownload } from '../../infra/stack/download/trusted-download.ts';
+import type { UpstreamFile } from '../../infra/stack/download/upstream.ts';
 import { compileTree } from '../support/compile.ts';
 import { canMount, createFolder, createSmallDisk } from '../support/own-home.ts';
 import { startReleaseServer, sumOf, type ReleaseServer } from '../support/release-server.ts';
@@ -234,8 +234,8 @@ describe('what was interrupted goes on where it was', () => {
   /** Downloads the same file into the same cache. */
   function startChild(): ChildProcess {
     const load = (name: string): string => JSON.stringify(pathToFileURL(compileTree().program(name)).href);
-    const script = `import { prepareDownloads } from ${load('infra/stack/downloads.js')};
-      import { withTrustedDownload } from ${load('infra/stack/trusted-download.js')};
+    const script = `import { prepareDownloads } from ${load('infra/stack/download/downloads.js')};
+      import { withTrustedDownload } from ${load('infra/stack/download/trusted-download.js')};
       const signal = new AbortController().signal;
       const downloads = prepareDownloads({ enabled: true, cache: ${JSON.stringify(cache)}, say: () => {}, signal });
       await withTrustedDownload(${JSON.stringify(file())}, downloads, async () => {});`;

@@ -2,8 +2,8 @@ import getPort from 'get-port';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepareHome, secret } from '../../infra/stack/home.ts';
-import { installedPrograms } from '../../infra/stack/postgres-programs.ts';
-import { postgresPart } from '../../infra/stack/postgres.ts';
+import { installedPrograms } from '../../infra/stack/postgres/programs.ts';
+import { postgresPart } from '../../infra/stack/postgres/postgres.ts';
 import type { StackError } from '../../infra/stack/stack-error.ts';
 import { asRoot, canMount, configFor, createFolder, createSmallDisk } from '../support/own-home.ts';
 

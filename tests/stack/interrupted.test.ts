@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepareHome, type Home } from '../../infra/stack/home.ts';
-import { installedPrograms } from '../../infra/stack/postgres-programs.ts';
-import { postgresPart, postgresUrl, readyPostgres } from '../../infra/stack/postgres.ts';
+import { installedPrograms } from '../../infra/stack/postgres/programs.ts';
+import { postgresPart, postgresUrl, readyPostgres } from '../../infra/stack/postgres/postgres.ts';
 import { builtTemporal, onPath } from '../../infra/stack/prerequisites.js';
 import { supervise } from '../../infra/stack/supervised.ts';
-import { findTemporal } from '../../infra/stack/temporal-program.ts';
+import { findTemporal } from '../../infra/stack/temporal/program.ts';
 import { configFor, createFolder } from '../support/own-home.ts';
 
 const folder = createFolder();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { connect, databaseUrl, type Sql } from '../../adapters/postgres/connect.ts';
 import { MigrationError, migrateAll } from '../../adapters/postgres/migrate.ts';
 import { packageRoot } from '../../infra/package-root.ts';
-import { readyPostgres } from '../../infra/stack/postgres.ts';
+import { readyPostgres } from '../../infra/stack/postgres/postgres.ts';
 import { createFolder } from '../support/own-home.ts';
 import { freshDatabases, servers, type TestDatabases } from '../support/servers.ts';
 

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { prepareDownloads, type Downloads } from '../../infra/stack/downloads.ts';
-import { downloadedModel, findModel } from '../../infra/stack/model-weights.ts';
-import type { Model } from '../../infra/stack/upstream.ts';
+import { prepareDownloads, type Downloads } from '../../infra/stack/download/downloads.ts';
+import { downloadedModel, findModel } from '../../infra/stack/download/model-weights.ts';
+import type { Model } from '../../infra/stack/download/upstream.ts';
 import { createFolder } from '../support/own-home.ts';
 import { startReleaseServer, sumOf, type ReleaseServer } from '../support/release-server.ts';
 

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { prepareDownloads, type Downloads } from '../../infra/stack/downloads.ts';
-import { findInCache, officialRelease } from '../../infra/stack/official-release.ts';
+import { prepareDownloads, type Downloads } from '../../infra/stack/download/downloads.ts';
+import { findInCache, officialRelease } from '../../infra/stack/download/official-release.ts';
 import { builtTemporal } from '../../infra/stack/prerequisites.js';
 import type { StackError } from '../../infra/stack/stack-error.ts';
-import { findOrBuildTemporal } from '../../infra/stack/temporal-program.ts';
-import type { Release } from '../../infra/stack/upstream.ts';
+import { findOrBuildTemporal } from '../../infra/stack/temporal/program.ts';
+import type { Release } from '../../infra/stack/download/upstream.ts';
 import { canMount, createFolder, createSmallDisk } from '../support/own-home.ts';
 import { archiveOf, publishRelease, startReleaseServer, sumOf, type ReleaseServer } from '../support/release-server.ts';
 

@@ -8,12 +8,12 @@ import { pathToFileURL } from 'node:url';
 import { createDocker, type Docker } from '../../adapters/docker/connection.ts';
 import { connect } from '../../adapters/postgres/connect.ts';
 import { listProcesses } from '../../adapters/process/identity.ts';
-import { endLeftoverContainers } from '../../infra/stack/container-leftovers.ts';
-import { identityFor } from '../../infra/stack/container-order.ts';
+import { endLeftoverContainers } from '../../infra/stack/container/leftovers.ts';
+import { identityFor } from '../../infra/stack/container/order.ts';
 import { prepareHome, type Home } from '../../infra/stack/home.ts';
-import { postgresContainer } from '../../infra/stack/postgres-container.ts';
-import { installedPrograms } from '../../infra/stack/postgres-programs.ts';
-import { ownServer, postgresPart, postgresUrl, readyPostgres } from '../../infra/stack/postgres.ts';
+import { postgresContainer } from '../../infra/stack/postgres/container.ts';
+import { installedPrograms } from '../../infra/stack/postgres/programs.ts';
+import { ownServer, postgresPart, postgresUrl, readyPostgres } from '../../infra/stack/postgres/postgres.ts';
 import { stopLeftovers } from '../../infra/stack/process-record.ts';
 import { supervise, type Part, type Supervised } from '../../infra/stack/supervised.ts';
 import { compileTree } from '../support/compile.ts';
@@ -61,7 +61,7 @@ describeDocker('Postgres in a container', () => {
     const { part } = await postgresContainer({ ...search, signal: patience.signal });
     // dist/ may be older than the sources.
     const [node, , order = ''] = part.argv;
-    return { ...part, argv: [node, compileTree().program('infra/stack/run-container.js'), order] };
+    return { ...part, argv: [node, compileTree().program('infra/stack/container/run-container.js'), order] };
   }
 
   async function start(): Promise<Supervised> {
@@ -168,7 +168,7 @@ describeDocker('Postgres in a container', () => {
       const { program } = compileTree();
       const from = (path: string): string => JSON.stringify(pathToFileURL(program(path)).href);
       const search = JSON.stringify({ port, image, dockerHost: dockerHost(), mayPull: true });
-      const script = `import { postgresContainer } from ${from('infra/stack/postgres-container.js')};
+      const script = `import { postgresContainer } from ${from('infra/stack/postgres/container.js')};
         import { supervise } from ${from('infra/stack/supervised.js')};
         import { prepareHome } from ${from('infra/stack/home.js')};
         import { loadConfig } from ${from('infra/config.js')};

@@ -6,12 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createDocker, type Docker } from '../../adapters/docker/connection.ts';
 import { connectQdrant } from '../../adapters/qdrant/connect.ts';
 import { packageRoot } from '../../infra/package-root.ts';
-import { endLeftoverContainers } from '../../infra/stack/container-leftovers.ts';
-import { identityFor } from '../../infra/stack/container-order.ts';
+import { endLeftoverContainers } from '../../infra/stack/container/leftovers.ts';
+import { identityFor } from '../../infra/stack/container/order.ts';
 import { prepareHome, type Home } from '../../infra/stack/home.ts';
-import { qdrantContainer } from '../../infra/stack/qdrant-container.ts';
-import { embeddedQdrant } from '../../infra/stack/qdrant-embedded.ts';
-import { ownQdrant, qdrantSetup, readyQdrant, type QdrantSetup } from '../../infra/stack/qdrant.ts';
+import { qdrantContainer } from '../../infra/stack/qdrant/container.ts';
+import { embeddedQdrant } from '../../infra/stack/qdrant/embedded.ts';
+import { ownQdrant, qdrantSetup, readyQdrant, type QdrantSetup } from '../../infra/stack/qdrant/qdrant.ts';
 import { supervise, type Supervised } from '../../infra/stack/supervised.ts';
 import { compileTree } from '../support/compile.ts';
 import { describeDocker, dockerSocket, removeImagesOf } from '../support/docker.ts';
@@ -102,7 +102,7 @@ describeDocker('Qdrant in a container', () => {
     });
     // dist/ may be older than the sources.
     const [node, , order = ''] = part.argv;
-    const argv = [node, compileTree().program('infra/stack/run-container.js'), order] as const;
+    const argv = [node, compileTree().program('infra/stack/container/run-container.js'), order] as const;
     const supervised = await supervise(home, { ...part, argv }, () => undefined);
     await ready();
     return supervised;

@@ -4,11 +4,11 @@ import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { prepareDownloads } from '../../infra/stack/downloads.ts';
+import { prepareDownloads } from '../../infra/stack/download/downloads.ts';
 import { prepareHome } from '../../infra/stack/home.ts';
-import { embeddedQdrant, findEmbeddedQdrant } from '../../infra/stack/qdrant-embedded.ts';
-import { qdrantSetup } from '../../infra/stack/qdrant.ts';
-import { findQdrantPart, type QdrantPart } from '../../infra/stack/qdrant-ways.ts';
+import { embeddedQdrant, findEmbeddedQdrant } from '../../infra/stack/qdrant/embedded.ts';
+import { qdrantSetup } from '../../infra/stack/qdrant/qdrant.ts';
+import { findQdrantPart, type QdrantPart } from '../../infra/stack/qdrant/ways.ts';
 import { compileTree } from '../support/compile.ts';
 import { canMount, configFor, createFolder, createSmallDisk, environmentFor } from '../support/own-home.ts';
 
@@ -23,7 +23,7 @@ afterAll(() => folder.remove());
 function makingIn(folderOfCache: string): string {
   const { program } = compileTree();
   const from = (path: string): string => JSON.stringify(pathToFileURL(program(path)).href);
-  return `import { embeddedQdrant } from ${from('infra/stack/qdrant-embedded.js')};
+  return `import { embeddedQdrant } from ${from('infra/stack/qdrant/embedded.js')};
     const { signal } = new AbortController();
     const making = { cache: ${JSON.stringify(folderOfCache)}, say: () => undefined, signal };
     await embeddedQdrant(making).then(

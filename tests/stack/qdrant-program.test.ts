@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { prepareDownloads } from '../../infra/stack/downloads.ts';
-import { findQdrant, qdrantProgramWays } from '../../infra/stack/qdrant-program.ts';
+import { prepareDownloads } from '../../infra/stack/download/downloads.ts';
+import { findQdrant, qdrantProgramWays } from '../../infra/stack/qdrant/program.ts';
 import { StackError } from '../../infra/stack/stack-error.ts';
-import { pinnedQdrant, type Release } from '../../infra/stack/upstream.ts';
+import { pinnedQdrant, type Release } from '../../infra/stack/download/upstream.ts';
 import { firstFound, type Found, type Way } from '../../infra/stack/ways.ts';
 import { createFolder } from '../support/own-home.ts';
 import { publishRelease, startReleaseServer, sumOf, type ReleaseServer } from '../support/release-server.ts';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { connectQdrant } from '../../adapters/qdrant/connect.ts';
 import { qdrantVersion } from '../../adapters/qdrant/version.ts';
 import { ConfigError, loadConfig } from '../../infra/config.ts';
-import { readyQdrant, versionNotice } from '../../infra/stack/qdrant.ts';
+import { readyQdrant, versionNotice } from '../../infra/stack/qdrant/qdrant.ts';
 import { startStack } from '../../infra/stack/stack.ts';
 import type { StackError } from '../../infra/stack/stack-error.ts';
 import { configFor, createFolder, listeningReport } from '../support/own-home.ts';

@@ -8,7 +8,7 @@ import {
   qdrantRelease,
   temporalRelease,
   type UpstreamFile,
-} from '../../infra/stack/upstream.ts';
+} from '../../infra/stack/download/upstream.ts';
 
 const x64 = { platform: 'linux', arch: 'x64' };
 const arm64 = { platform: 'linux', arch: 'arm64' };

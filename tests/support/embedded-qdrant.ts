@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../infra/config.ts';
-import { embeddedQdrant } from '../../infra/stack/qdrant-embedded.ts';
+import { embeddedQdrant } from '../../infra/stack/qdrant/embedded.ts';
 import type { QdrantServer } from './qdrant.ts';
 
 export interface EmbeddedQdrant {

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../infra/config.ts';
-import { qdrantSetup } from '../../infra/stack/qdrant.ts';
+import { qdrantSetup } from '../../infra/stack/qdrant/qdrant.ts';
 import { createReport } from '../../infra/stack/report.ts';
 import { startStack } from '../../infra/stack/stack.ts';
 import { removeAbandonedHomes } from './abandoned-homes.ts';

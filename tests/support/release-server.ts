@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Release } from '../../infra/stack/upstream.ts';
+import type { Release } from '../../infra/stack/download/upstream.ts';
 
 /** How a file is served; the defaults are those of a good server. */
 interface Served {

@@ -24,7 +24,7 @@ export async function demandCompose(): Promise<void> {
   await demandPackage('docker-compose', 'docker-compose');
 }
 
-async function demandPackage(program: string, name: string): Promise<void> {
+export async function demandPackage(program: string, name: string): Promise<void> {
   if ((await onPath(program)) !== null) return;
   const apt = await packageManager();
   if (apt !== null) {

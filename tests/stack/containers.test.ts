@@ -1,0 +1,201 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { deploySchema, type Deploy } from '../../domain/deploy/schemas.ts';
+import { healthSchema, type Health } from '../../domain/health.ts';
+import { packageRoot } from '../../infra/package-root.ts';
+import { makeContainerStack, type ContainerStack } from '../support/containers/container-stack.ts';
+import { describeDocker, dockerSocket } from '../support/docker.ts';
+
+/*
+ * infra/Dockerfile and infra/compose.yaml, built and run. No image can be pulled where tests run, so the base of Holdfast's
+ * image and the images of the servers are made of this machine's own programs, with entrypoints of ours: they are
+ * stand-ins for the official images, but what runs in them is the real Postgres, the real Temporal server on it, and the
+ * embedded Qdrant.
+ */
+jest.setTimeout(240_000);
+
+const bytesOverBase = 350 * 1024 ** 2;
+const server = `
+import { createServer } from "node:http";
+const { PORT, BUILD_SHA } = process.env;
+createServer((request, response) => response.end(JSON.stringify({ build_sha: BUILD_SHA }))).listen(PORT, "127.0.0.1");
+`;
+
+/** The folders of what only development needs. */
+function developmentPackages(): string[] {
+  const { packages } = JSON.parse(readFileSync(join(packageRoot, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean }>;
+  };
+  return Object.keys(packages).filter((name) => packages[name]?.dev === true);
+}
+
+/** Of every process there is, those in containers too. */
+function commandLines(): string {
+  const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return ids
+    .map((id) => {
+      try {
+        return readFileSync(join('/proc', id, 'cmdline'), 'utf8');
+      } catch {
+        return ''; // It has ended.
+      }
+    })
+    .join('\n');
+}
+
+describeDocker('containers', () => {
+  let stack: ContainerStack;
+  let token: string;
+
+  let remove = (): Promise<void> => Promise.resolve();
+
+  beforeAll(async () => {
+    stack = await makeContainerStack(dockerSocket(), (how) => (remove = how));
+  }, 900_000);
+  afterAll(() => remove());
+
+  async function ask(method: string, path: string, body?: object): Promise<unknown> {
+    const answer = await fetch(`${stack.url}${path}`, {
+      method,
+      signal: AbortSignal.timeout(10_000),
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const said: unknown = await answer.json();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${JSON.stringify(said)}`);
+    return said;
+  }
+
+  async function health(): Promise<Health> {
+    return healthSchema.parse(await ask('GET', '/health'));
+  }
+
+  async function until<T>(look: () => Promise<T>, isIt: (seen: T) => boolean): Promise<T> {
+    const deadline = Date.now() + 120_000;
+    for (;;) {
+      const seen = await look().catch((error: unknown) => {
+        if (Date.now() > deadline) throw error;
+        return null;
+      });
+      if (seen !== null && isIt(seen)) return seen;
+      if (Date.now() > deadline) throw new Error(`Not seen in time; last: ${JSON.stringify(seen)}`);
+      await sleep(200);
+    }
+  }
+
+  /** As when the host runs out of memory: of a `docker kill` Docker would think that it was meant to stay down. */
+  async function killContainer(service: string): Promise<void> {
+    const { State } = await stack.container(service);
+    process.kill(State.Pid, 'SIGKILL');
+    await until(
+      () => stack.container(service),
+      (now) => now.State.Running && now.State.Pid !== State.Pid,
+    );
+  }
+
+  test('the image runs as a user of its own, says what was built, and holds only what runs', async () => {
+    const { Config, Size } = await stack.docker.getImage(stack.image).inspect();
+    const base = await stack.docker.getImage(stack.base).inspect();
+    expect(Config.User).toBe('10001:10001');
+    expect(Config.Labels).toMatchObject({
+      'org.opencontainers.image.title': 'Holdfast',
+      'org.opencontainers.image.revision': stack.build.build_sha,
+      'org.opencontainers.image.created': stack.build.build_time,
+    });
+    expect(Config.Healthcheck?.Test).toContain('node');
+    process.stderr.write(`Holdfast's image: ${Math.round((Size - base.Size) / 1024 ** 2)} MB over its base\n`);
+    expect(Size - base.Size).toBeLessThan(bytesOverBase);
+    const development = developmentPackages();
+    expect(development.length).toBeGreaterThan(100);
+    const look = `id -u; ls -A /app; for p in ${development.join(' ')}; do [ ! -e "/app/$p/package.json" ] || echo "$p"; done`;
+    expect(await stack.runImage(look)).toBe('10001\nLICENSE\ndist\ninfra\nnode_modules\npackage.json\n');
+  });
+
+  test('everything comes up in order, and the API answers on loopback', async () => {
+    await stack.compose(['--profile', 'worker', 'up', '--detach', 'holdfast', 'worker']);
+    const seen = await until(health, ({ status }) => status === 'ok');
+    expect(seen).toMatchObject(stack.build);
+    const { State, NetworkSettings } = await stack.container('holdfast');
+    expect(Object.values(NetworkSettings.Ports).flat()).toEqual([expect.objectContaining({ HostIp: '127.0.0.1' })]);
+    expect(State.Running).toBe(true);
+    await until(
+      () => stack.container('holdfast'),
+      (now) => now.State.Health?.Status === 'healthy',
+    );
+    token = (await stack.run('holdfast', 'cat "$HOLDFAST_HOME/secrets/admin-token"')).trim();
+    expect(await stack.run('holdfast', 'holdfast status')).toContain('ok');
+  });
+
+  test('Temporal keeps its tables in Postgres, as a user that sees nothing else', async () => {
+    const askPostgres = (sql: string) =>
+      stack.run('postgres', `psql --username holdfast --dbname temporal --tuples-only --no-align --command "${sql}"`);
+    expect(Number(await askPostgres('select count(*) from namespaces'))).toBeGreaterThan(0);
+    const rights = "select rolsuper or rolcreatedb or rolcreaterole from pg_roles where rolname = 'temporal'";
+    expect(await askPostgres(rights)).toBe('f\n');
+  });
+
+  test('D9 a deploy goes on when the container of its worker is killed', async () => {
+    await stack.run(
+      'worker',
+      `mkdir -p "$HOLDFAST_HOME/repositories/web"; cd "$HOLDFAST_HOME/repositories/web"; git init -q -b main
+      echo '${server}' > server.mjs; git add .; git -c user.name=t -c user.email=t@t commit -qm one`,
+    );
+    await ask('PUT', '/v1/services/web', {
+      box: 'worker',
+      source: { git: '/var/lib/holdfast/repositories/web', ref: 'main' },
+      build: [{ argv: ['node', '-e', 'setTimeout(() => {}, 5000)'] }],
+      run: { argv: ['node', 'server.mjs'], env: { PORT: '3456' } },
+      probes: { http: { url: 'http://127.0.0.1:3456/' } },
+      watch: { startup_ms: 20_000, stable_ms: 1_500, window_ms: 60_000, period_ms: 300, idle_period_ms: 300 },
+    });
+    const { id } = deploySchema.parse(await ask('POST', '/v1/services/web/deploys', {}));
+    const shown = async (): Promise<Deploy> => deploySchema.parse(await ask('GET', `/v1/deploys/${id}`));
+    await until(shown, ({ phase }) => phase === 'build');
+    await killContainer('worker');
+    const { result } = await until(shown, ({ closed_at }) => closed_at !== null);
+    expect(result).toMatchObject({ outcome: 'promoted' });
+    expect(await stack.run('worker', 'wget -qO- http://127.0.0.1:3456/')).toContain('build_sha');
+  });
+
+  test('what was deployed in a container runs again after the container was killed', async () => {
+    await killContainer('worker');
+    const answer = await until(
+      () => stack.run('worker', 'wget -qO- http://127.0.0.1:3456/'),
+      (said) => said.includes('build_sha'),
+    );
+    expect(answer).toContain('build_sha');
+  });
+
+  test('no secret is in a configuration, a command line or a log', async () => {
+    const places = new Map([
+      ['history of the image', JSON.stringify(await stack.docker.getImage(stack.image).history())],
+      ['command lines', commandLines()],
+    ]);
+    for (const service of ['holdfast', 'worker', 'postgres', 'temporal-schema', 'temporal', 'qdrant']) {
+      places.set(`configuration of ${service}`, JSON.stringify(await stack.container(service)));
+      places.set(`log of ${service}`, await stack.log(service));
+    }
+    const secrets = Object.entries({ ...stack.secrets, token });
+    const found = [...places].flatMap(([place, text]) =>
+      secrets.filter(([, secret]) => text.includes(secret)).map(([name]) => `${name} in ${place}`),
+    );
+    expect(found).toEqual([]);
+    expect(secrets.length).toBe(5);
+  });
+
+  test('down and up again keeps what is known, and what should run runs', async () => {
+    const before = await ask('GET', '/v1/services/web');
+    await stack.compose(['--profile', 'worker', 'down', '--timeout', '10']);
+    await stack.compose(['--profile', 'worker', 'up', '--detach', 'holdfast', 'worker']);
+    await until(health, ({ status }) => status === 'ok');
+    const after = await ask('GET', '/v1/services/web');
+    const { desired } = before as { desired: { release_id: string } };
+    expect(after).toMatchObject({ name: 'web', desired: { release_id: desired.release_id, state: 'running' } });
+    const answer = await until(
+      () => stack.run('worker', 'wget -qO- http://127.0.0.1:3456/'),
+      (said) => said.includes('build_sha'),
+    );
+    expect(answer).toContain(desired.release_id);
+  });
+});

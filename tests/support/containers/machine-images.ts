@@ -1,0 +1,114 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { loadConfig } from '../../../infra/config.ts';
+import { packageRoot } from '../../../infra/package-root.ts';
+import { embeddedQdrant } from '../../../infra/stack/qdrant/embedded.ts';
+import { installedPostgres, onPath } from '../../../infra/stack/prerequisites.js';
+import { importImage } from './import-image.ts';
+import { npmCache } from './npm-cache.ts';
+import { buildTemporalServer } from './temporal-server.ts';
+
+const run = promisify(execFile);
+const here = (name: string): string => readFileSync(join(packageRoot, 'tests/support/containers', name), 'utf8');
+const searchPath = 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export interface MachineImages {
+  /** As BASE of the Dockerfile: Node, git, tini, a shell. */
+  readonly base: string;
+  /** As BUILD_BASE: npm besides, and all packages of the lock, because a build has no network here. */
+  readonly buildBase: string;
+  /** As the images of Postgres, Temporal and Qdrant that infra/compose.yaml names. */
+  readonly servers: string;
+}
+
+/** Images of this machine's own programs, for where none can be pulled. `name` is theirs, with a tag for each. */
+export async function importMachineImages(socketPath: string, name: string): Promise<MachineImages> {
+  const images = { base: `${name}:base`, buildBase: `${name}:build-base`, servers: `${name}:servers` };
+  const base = await baseParts();
+  await importImage(socketPath, { ...base, tag: images.base });
+  const { path: cache, registry } = await npmCache();
+  const npm = realpathSync((await onPath('npm')) ?? '');
+  await importImage(socketPath, {
+    ...base,
+    tag: images.buildBase,
+    programs: [...base.programs, 'npm'],
+    paths: [...base.paths, dirname(dirname(npm)), cache],
+    changes: [searchPath, `ENV npm_config_offline=true npm_config_cache=${cache} npm_config_registry=${registry}`],
+  });
+  await importServers(socketPath, images.servers);
+  return images;
+}
+
+async function baseParts() {
+  const { stdout: gitPrograms } = await run('git', ['--exec-path']);
+  return {
+    programs: ['tini', 'git', process.execPath],
+    paths: [gitPrograms.trim(), '/etc/ssl/certs/ca-certificates.crt'],
+    files: {},
+    folders: [],
+    changes: [searchPath],
+  };
+}
+
+/**
+ * One image for all three, since they differ in how they are started only. Postgres is that of this machine. Temporal is
+ * its real server on Postgres, built from source. Qdrant is the embedded one, with its real engine.
+ */
+async function importServers(socketPath: string, tag: string): Promise<void> {
+  const [postgres, temporal, qdrant] = [await postgresParts(), await buildTemporalServer(), await qdrantParts()];
+  await importImage(socketPath, {
+    tag,
+    programs: ['bash', 'setpriv', 'getent', ...postgres.programs, ...temporal, ...qdrant.programs],
+    paths: [...postgres.paths, ...qdrant.paths],
+    without: [...postgres.without, ...qdrant.without],
+    files: {
+      '/entrypoint.sh': here('postgres.sh'),
+      '/qdrant/entrypoint.sh': qdrant.entrypoint,
+      '/etc/temporal/entrypoint.sh': here('temporal.sh'),
+      '/etc/temporal/config/docker.yaml': here('temporal-server.yaml.template'),
+      // That of busybox has no -z.
+      '/usr/local/bin/nc': '#!/usr/bin/bash\nexec 3<>"/dev/tcp/$2/$3"\n',
+    },
+    folders: ['/qdrant/storage', '/qdrant/snapshots', '/var/lib/postgresql/data'],
+    changes: [searchPath, 'WORKDIR /qdrant', 'ENTRYPOINT ["/entrypoint.sh"]'],
+  });
+}
+
+async function postgresParts() {
+  const [newest] = await installedPostgres();
+  if (newest === undefined) throw new Error('No Postgres is installed here');
+  const asked = ['--sharedir', '--pkglibdir'].map((what) => run(join(newest.bin, 'pg_config'), [what]));
+  const folders = (await Promise.all(asked)).map(({ stdout }) => stdout.trim());
+  // The compiler at run time brings more than all the rest, and is not needed.
+  const without = folders.flatMap((folder) => ['llvmjit.so', 'bitcode'].map((name) => join(folder, name)));
+  const programs = ['postgres', 'initdb', 'pg_ctl', 'psql', 'pg_isready'].map((name) => join(newest.bin, name));
+  return { programs, paths: [...folders, '/usr/share/zoneinfo'], without };
+}
+
+/** The interpreter, its own modules, and the environment that was made for the packages of the server. */
+async function qdrantParts() {
+  const { cache } = loadConfig();
+  const making = { cache, say: () => undefined, signal: new AbortController().signal };
+  const { argv, env } = await embeddedQdrant(making);
+  const [python] = argv;
+  const tell = 'import sys, sysconfig; print(sys._base_executable); print(sysconfig.get_path("stdlib"))';
+  const { stdout } = await run(python, ['-c', tell]);
+  const [program = '', modules = ''] = stdout.trim().split('\n');
+  const source = env['PYTHONPATH'] ?? '';
+  const variables = Object.entries(env).map(([name, value]) => `export ${name}='${value ?? ''}'`);
+  return {
+    programs: [program],
+    paths: [modules, python, dirname(dirname(python)), source],
+    without: ['site-packages', 'dist-packages', 'test'].map((name) => join(modules, name)),
+    entrypoint: [
+      '#!/bin/sh',
+      ...variables,
+      // The default of the official image; its own is loopback.
+      'export QDRANT__SERVICE__HOST=0.0.0.0',
+      `exec ${argv.map((word) => `'${word}'`).join(' ')}`,
+      '',
+    ].join('\n'),
+  };
+}
