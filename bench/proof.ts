@@ -35,12 +35,13 @@ async function main([name = '', givenSeed]: readonly string[]): Promise<number> 
     return 2;
   }
   const seed = Number(givenSeed ?? Date.now() % 1_000_000);
+  // Before the tests, which leave a machine that is still busy.
+  const figures = await proof.figures?.();
   const tests = { [`node ${process.versions.node}`]: runJest(process.execPath, proof.tests, seed) };
   for (const major of proof.nodes ?? []) {
     const node = nodeOf(major);
     tests[`node ${node.version}`] = runJest(node.path, [], seed);
   }
-  const figures = await proof.figures?.();
   const result = {
     proof: name,
     command: `npm run proof ${name} ${seed}`,

@@ -8,7 +8,7 @@ import { packageRoot } from '../../../infra/package-root.ts';
 import { findGo } from '../../../infra/stack/prerequisites.js';
 
 const run = promisify(execFile);
-const module = join(packageRoot, 'infra/temporal');
+const moduleFolder = join(packageRoot, 'infra/temporal');
 const programs = {
   'temporal-server': 'go.temporal.io/server/cmd/server',
   'temporal-sql-tool': 'go.temporal.io/server/cmd/tools/sql',
@@ -19,7 +19,7 @@ const programs = {
  * the tool that makes its tables.
  */
 export async function buildTemporalServer(): Promise<readonly string[]> {
-  const hash = createHash('sha256').update(readFileSync(join(module, 'go.sum')));
+  const hash = createHash('sha256').update(readFileSync(join(moduleFolder, 'go.sum')));
   const folder = join(loadConfig().cache, `temporal-server-${hash.digest('hex').slice(0, 12)}`);
   mkdirSync(folder, { recursive: true });
   const built: string[] = [];
@@ -36,6 +36,6 @@ async function build(source: string, path: string): Promise<void> {
   if (go === null) throw new Error('No Go 1.25 or newer, with which the Temporal server of the containers is built');
   const part = `${path}.${process.pid}`;
   const argv = ['build', '-mod=readonly', '-buildvcs=false', '-trimpath', '-ldflags', '-s -w', '-o', part, source];
-  await run(go, argv, { cwd: module, env: { ...process.env, GOTOOLCHAIN: 'local' }, maxBuffer: 2 ** 24 });
+  await run(go, argv, { cwd: moduleFolder, env: { ...process.env, GOTOOLCHAIN: 'local' }, maxBuffer: 2 ** 24 });
   renameSync(part, path);
 }
