@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PermanentFailure } from '../../domain/failures.ts';
 
 export type CaddyMethod = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
@@ -20,10 +21,13 @@ export class CaddyUnreachable extends Error {
 
 /** A change is answered when Caddy has taken over the new configuration. */
 const timeoutMs = 30_000;
+/** Caddy puts a new admin listener in the place of the old one with every change: what falls in between is cut off. */
+const readAgainMs = [100, 400];
 
 /** One request to Caddy's admin API; JSON both ways. Throws CaddyRefusal, CaddyUnreachable. */
 export async function askCaddy(admin: string, method: CaddyMethod, path: string, body?: unknown): Promise<unknown> {
-  const { status, text } = await exchange(new URL(path, admin), method, body);
+  const url = new URL(path, admin);
+  const { status, text } = method === 'GET' ? await read(url) : await exchange(url, method, body);
   if (status >= 400) throw refusalOf(status, text);
   return text.trim() === '' ? null : (JSON.parse(text) as unknown);
 }
@@ -38,7 +42,24 @@ export async function caddyObject(admin: string, id: string): Promise<unknown> {
   }
 }
 
-async function exchange(url: URL, method: CaddyMethod, body: unknown): Promise<{ status: number; text: string }> {
+/** Only what changes nothing is asked again by itself. */
+async function read(url: URL): Promise<Exchanged> {
+  for (const waitMs of readAgainMs) {
+    try {
+      return await exchange(url, 'GET', undefined);
+    } catch {
+      await sleep(waitMs);
+    }
+  }
+  return exchange(url, 'GET', undefined);
+}
+
+interface Exchanged {
+  readonly status: number;
+  readonly text: string;
+}
+
+async function exchange(url: URL, method: CaddyMethod, body: unknown): Promise<Exchanged> {
   try {
     const response = await fetch(url, {
       method,
