@@ -4,7 +4,8 @@ import type { InstanceStore, StoredInstance } from '../adapters/postgres/instanc
 import type { LockStore } from '../adapters/postgres/locks.ts';
 import type { ServiceStore } from '../adapters/postgres/services.ts';
 import type { DependencyProbe, Sampler } from '../adapters/probe/sampler.ts';
-import { RunInTheWay, type DeployRuns } from '../adapters/temporal/deploys.ts';
+import type { DeployRuns } from '../adapters/temporal/deploys.ts';
+import { RunInTheWay } from '../adapters/temporal/start-alone.ts';
 import { expectedBuildSha } from '../domain/deploy/instance.ts';
 import { targetOf } from '../domain/deploy/metadata.ts';
 import { decideRollback, type RollbackDecision } from '../domain/deploy/policy.ts';
@@ -129,7 +130,7 @@ export function createWatchActivities({ services, instances, locks, runs }: Watc
         return 'started';
       } catch (error) {
         if (!(error instanceof RunInTheWay)) throw error;
-        return error.deploy_id === input.deploy_id ? 'started' : 'busy';
+        return error.record_id === input.deploy_id ? 'started' : 'busy';
       }
     },
 

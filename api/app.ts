@@ -1,14 +1,32 @@
 import express, { type Express } from 'express';
 import type { Box } from '../adapters/box.ts';
 import type { ServiceLog } from '../adapters/logs/service-log.ts';
-import type { DeployStore } from '../adapters/postgres/deploys.ts';
+import type { AllowedRoots } from '../adapters/files/allowed-roots.ts';
+import type { Approvers } from '../adapters/postgres/approvers.ts';
+import type { DeployStore, StoredDeploy } from '../adapters/postgres/deploys.ts';
+import type { EvaluationStore } from '../adapters/postgres/evaluations.ts';
 import type { EventStore } from '../adapters/postgres/events.ts';
+import type { ExportStore } from '../adapters/postgres/exports.ts';
 import type { IdempotencyStore } from '../adapters/postgres/idempotency.ts';
+import type { ImportStore } from '../adapters/postgres/imports.ts';
 import type { InstanceStore } from '../adapters/postgres/instances.ts';
+import type { Outbox } from '../adapters/postgres/outbox.ts';
 import type { OverrideStore } from '../adapters/postgres/overrides.ts';
+import type { ProjectStore } from '../adapters/postgres/projects.ts';
+import type { QuestionSetStore } from '../adapters/postgres/question-sets.ts';
+import type { RegistrationStore } from '../adapters/postgres/registrations.ts';
+import type { UploadStore } from '../adapters/postgres/uploads.ts';
+import type { ContentStore } from '../adapters/staging/content-store.ts';
 import type { ServiceStore } from '../adapters/postgres/services.ts';
 import type { TokenStore } from '../adapters/postgres/tokens.ts';
+import type { CollectRuns } from '../adapters/temporal/collect.ts';
 import type { DeployRuns } from '../adapters/temporal/deploys.ts';
+import type { SearchFunction } from '../adapters/search/search.ts';
+import type { EvaluationRuns } from '../adapters/temporal/evaluations.ts';
+import type { WaveRuns } from '../adapters/temporal/waves.ts';
+import type { GenerationStore } from '../adapters/postgres/generations.ts';
+import type { WaveItemStore } from '../adapters/postgres/wave-items.ts';
+import type { WaveStore } from '../adapters/postgres/waves.ts';
 import type { Health } from '../domain/health.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { createDocs } from './docs.ts';
@@ -21,17 +39,28 @@ import { createOpenApi } from './openapi.ts';
 import { redactingReplacer } from './redact.ts';
 import { createRoutes } from './route.ts';
 import { deployRoutes, showDeploy } from './routes/deploy.ts';
+import { evaluationRoutes } from './routes/evaluation.ts';
 import { eventRoutes } from './routes/event.ts';
 import { healthRoutes } from './routes/health.ts';
 import { logRoutes } from './routes/log.ts';
 import { mcpRoutes } from './routes/mcp.ts';
 import { overrideRoutes } from './routes/override.ts';
 import { policyRoutes } from './routes/policy.ts';
+import { projectRoutes } from './routes/project.ts';
+import { proposalRoutes } from './routes/proposal.ts';
+import { questionSetRoutes } from './routes/question-set.ts';
+import { searchRoutes } from './routes/search.ts';
 import { serviceHealthRoutes } from './routes/service-health.ts';
 import { serviceRoutes } from './routes/service.ts';
+import { sourceRoutes, type SourceRouteDeps } from './routes/source.ts';
 import { tokenRoutes } from './routes/token.ts';
+import { transferRoutes } from './routes/transfer.ts';
+import { showWave, waveRoutes, withProgress, type ShownWave } from './routes/wave.ts';
+import { generationRoutes } from './routes/generation.ts';
+import { webhookRoutes } from './routes/webhook.ts';
 import type { Runs } from './runs.ts';
 import { answerProblems, noSuchPath } from './send.ts';
+import { createMisplacedSources } from './source-paths.ts';
 import { createStreams, type Streams } from './streams.ts';
 
 export interface AppDeps {
@@ -46,6 +75,26 @@ export interface AppDeps {
   readonly drivers: Box['drivers'];
   readonly serviceLog: ServiceLog;
   readonly deployRuns: DeployRuns;
+  readonly waves: WaveStore;
+  readonly items: WaveItemStore;
+  readonly generations: GenerationStore;
+  readonly waveRuns: WaveRuns;
+  readonly webhookKey: () => Promise<string>;
+  readonly collectRuns: CollectRuns;
+  readonly projects: ProjectStore;
+  readonly registrations: RegistrationStore;
+  readonly questionSets: QuestionSetStore;
+  readonly approvers: Approvers;
+  readonly outbox: Outbox;
+  readonly exports: ExportStore;
+  readonly imports: ImportStore;
+  readonly allowedRoots: AllowedRoots;
+  readonly uploads: UploadStore;
+  readonly contents: ContentStore;
+  readonly sourceStatus: SourceRouteDeps['sourceStatus'];
+  readonly search: SearchFunction;
+  readonly evaluations: EvaluationStore;
+  readonly evaluationRuns: EvaluationRuns;
   readonly health: () => Promise<Health>;
   readonly runs: Runs;
   readonly log: Logger;
@@ -59,18 +108,23 @@ export interface AppDeps {
 
 export interface App {
   readonly express: Express;
-  readonly streams: Streams;
+  readonly streams: { readonly deploys: Streams<StoredDeploy>; readonly waves: Streams<ShownWave> };
 }
 
 export function createApp(deps: AppDeps): App {
   const app = express();
   app.disable('x-powered-by').disable('etag').set('json replacer', redactingReplacer);
   const metrics = createMetrics(deps);
-  const streams = createStreams({
-    find: (id) => deps.deploys.find(id),
-    show: showDeploy(deps.runs),
-    ...deps.streaming,
-  });
+  const streams = {
+    deploys: createStreams({
+      ...{ name: 'deploy', show: showDeploy(deps.runs), ...deps.streaming },
+      find: (id) => deps.deploys.find(id),
+    }),
+    waves: createStreams({
+      ...{ name: 'wave', show: showWave(deps.runs), ...deps.streaming },
+      find: (id) => withProgress(deps, id),
+    }),
+  };
 
   app.use(requestIds, logRequests(deps.log), metrics.observe, answerHeaders, hostGuard(deps.host));
   app.use(createDocs(createOpenApi(deps.version)));
@@ -80,7 +134,7 @@ export function createApp(deps: AppDeps): App {
   return { express: app, streams };
 }
 
-function actionRoutes(deps: AppDeps, metrics: ReturnType<typeof createMetrics>, streams: Streams) {
+function actionRoutes(deps: AppDeps, metrics: ReturnType<typeof createMetrics>, streams: App['streams']) {
   const { tokens, idempotency, deployRuns, limits } = deps;
   const { route, finish, ...fronts } = createRoutes({
     authenticate: createAuthenticate(tokens, limitFailedLogins(limits?.failedLoginsPerMinute ?? 30)),
@@ -93,8 +147,20 @@ function actionRoutes(deps: AppDeps, metrics: ReturnType<typeof createMetrics>, 
   serviceHealthRoutes(route, deps);
   logRoutes(route, deps);
   policyRoutes(route, deps);
-  deployRoutes(route, { ...deps, start: deployRuns.start, streams });
+  deployRoutes(route, { ...deps, start: deployRuns.start, streams: streams.deploys });
   overrideRoutes(route, { ...deps, override: deployRuns.override });
+  const placed = { ...deps, misplacedSources: createMisplacedSources(deps.allowedRoots, deps.box) };
+  // Before the projects: their paths are words where an id could stand.
+  proposalRoutes(route, placed);
+  projectRoutes(route, deps);
+  questionSetRoutes(route, deps);
+  transferRoutes(route, placed);
+  waveRoutes(route, { ...deps, waveStreams: streams.waves });
+  webhookRoutes(route, deps);
+  generationRoutes(route, deps);
+  sourceRoutes(route, deps);
+  searchRoutes(route, deps);
+  evaluationRoutes(route, deps);
   eventRoutes(route, deps);
   tokenRoutes(route, deps);
   return [mcpRoutes({ ...deps, ...fronts }), finish()];

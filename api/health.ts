@@ -1,15 +1,18 @@
 import type { QdrantClient } from '@qdrant/js-client-rest';
+import type { Embeddings } from '../adapters/embeddings/embedder.ts';
+import { createEmbeddingLook } from '../adapters/embeddings/state.ts';
 import type { Sql } from '../adapters/postgres/connect.ts';
 import { qdrantVersion } from '../adapters/qdrant/version.ts';
 import type { Temporal } from '../adapters/temporal/connect.ts';
 import { pollersOf } from '../adapters/temporal/pollers.ts';
 import { mainTaskQueue } from '../domain/deploy/run.ts';
-import type { BuildInfo, Health, ServerState } from '../domain/health.ts';
+import type { BuildInfo, EmbeddingState, Health, ServerState } from '../domain/health.ts';
 
 export interface HealthDeps {
   readonly sql: Sql;
   readonly temporal: Temporal;
   readonly qdrant: QdrantClient;
+  readonly embeddings: Embeddings;
   readonly namespace: string;
   readonly build: BuildInfo;
   readonly version: string;
@@ -40,6 +43,7 @@ function createLook({
   sql,
   temporal,
   qdrant,
+  embeddings,
   namespace,
   build,
   version,
@@ -49,19 +53,29 @@ function createLook({
   const checkPostgres = createCheck(() => postgresVersion(sql));
   const checkQdrant = createCheck(() => qdrantVersion(qdrant));
   const checkWorker = createCheck(() => workerSeen(temporal, namespace, taskQueue));
+  const checkEmbeddings = createEmbeddingCheck(embeddings);
   return async () => {
-    const checks = [checkTemporal(), checkPostgres(), checkQdrant(), checkWorker()] as const;
-    const [ofTemporal, ofPostgres, ofQdrant, worker] = await Promise.all(checks);
+    const checks = [checkTemporal(), checkPostgres(), checkQdrant(), checkWorker(), checkEmbeddings()] as const;
+    const [ofTemporal, ofPostgres, ofQdrant, worker, ofEmbeddings] = await Promise.all(checks);
     const servers = { temporal: ofTemporal, postgres: ofPostgres, qdrant: ofQdrant, worker };
+    const areWell = Object.values(servers).every(({ state }) => state === 'ok');
     const known = { temporal: ofTemporal.version, postgres: ofPostgres.version, qdrant: ofQdrant.version };
     return {
       ...build,
-      status: Object.values(servers).every(({ state }) => state === 'ok') ? 'ok' : 'degraded',
+      status: areWell && ofEmbeddings.state !== 'unavailable' ? 'ok' : 'degraded',
       versions: { holdfast: version, node: process.versions.node, ...withoutNulls(known) },
       servers,
+      embeddings: ofEmbeddings,
       checked_at: new Date().toISOString(),
     };
   };
+}
+
+/** As for a server. Search by words goes on without embeddings. */
+function createEmbeddingCheck(embeddings: Embeddings): () => Promise<EmbeddingState> {
+  const look = createEmbeddingLook(embeddings);
+  const { key: identity } = embeddings;
+  return () => within(look(), ({ message }) => ({ state: 'unavailable', identity, reason: message }));
 }
 
 /** One probe at a time: a server that hangs collects no queue of questions. `probe` gives the version. */
@@ -71,12 +85,16 @@ function createCheck(probe: () => Promise<string | null>): () => Promise<ServerS
     pending ??= probe()
       .then((version): ServerState => ({ state: 'ok', version, reason: null }), unavailable)
       .finally(() => (pending = null));
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<ServerState>((resolve) => {
-      timer = setTimeout(() => resolve(unavailable(new Error(`no answer within ${boundMs / 1_000} s`))), boundMs);
-    });
-    return Promise.race([pending, late]).finally(() => clearTimeout(timer));
+    return within(pending, unavailable);
   };
+}
+
+async function within<T>(pending: Promise<T>, otherwise: (error: Error) => T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<T>((resolve) => {
+    timer = setTimeout(() => resolve(otherwise(new Error(`no answer within ${boundMs / 1_000} s`))), boundMs);
+  });
+  return Promise.race([pending, late]).finally(() => clearTimeout(timer));
 }
 
 /** /health needs no token, so the reason is a word, never a message with an address or a role in it. */

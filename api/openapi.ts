@@ -36,9 +36,10 @@ function operation(name: ActionName, action: Action, about: Operation): ZodOpenA
     requestParams: {
       ...(about.params === undefined ? {} : { path: about.params }),
       ...(about.query === undefined ? {} : { query: about.query }),
-      ...(action.method === 'post' ? { header: idempotencyHeader } : {}),
+      ...(action.method === 'post' && about.bytes !== true ? { header: idempotencyHeader } : {}),
     },
     ...(about.body === undefined ? {} : { requestBody: { required: true, content: json(about.body) } }),
+    ...(about.bytes === true ? { requestBody: { required: true, content: { 'application/octet-stream': {} } } } : {}),
     responses: { ...answers(about), ...problems(action, about) },
   };
 }

@@ -5,12 +5,37 @@ import { overrideRequestSchema, overrideSchema } from '../domain/deploy/override
 import { policySchema, policyTestQuery, policyTestSchema } from '../domain/deploy/policy-schemas.ts';
 import { serviceHealthSchema } from '../domain/deploy/probe.ts';
 import { deployRequestSchema, deploySchema } from '../domain/deploy/schemas.ts';
+import { evaluationRequestSchema, evaluationSchema } from '../domain/evaluation/schemas.ts';
 import { eventSchema } from '../domain/event.ts';
 import { healthSchema } from '../domain/health.ts';
 import { logPageSchema, logQuery } from '../domain/log.ts';
+import { projectName } from '../domain/project/names.ts';
+import {
+  questionSetName,
+  questionSetRequestSchema,
+  questionSetSchema,
+  questionSetsSchema,
+} from '../domain/project/question-set.ts';
+import {
+  approvalRequestSchema,
+  foundProjectSchema,
+  foundProposalSchema,
+  projectSchema,
+  proposalRequestSchema,
+  proposalSchema,
+  proposalStates,
+  refinementRequestSchema,
+  rejectionRequestSchema,
+  templateSchema,
+  withdrawalRequestSchema,
+} from '../domain/project/schemas.ts';
+import { importRequestSchema, importResultSchema, transferLineSchema } from '../domain/project/transfer.ts';
+import { searchAnswerSchema, searchRequestSchema } from '../domain/search/schemas.ts';
 import { releaseSchema, serviceName, serviceSchema, serviceSpecSchema } from '../domain/service.ts';
 import { pageOf, runSchema } from '../domain/answer.ts';
 import { pageQuery } from './page.ts';
+import { waveOperations } from './wave-operations.ts';
+import { sourceOperations } from './source-operations.ts';
 
 /** What goes in and comes out of an action; method, path and role are in the table of actions. */
 export interface Operation {
@@ -21,9 +46,14 @@ export interface Operation {
   readonly answers: Readonly<Record<number, { readonly description: string; readonly schema?: z.ZodType }>>;
   /** Media types of the first answer besides JSON, or instead of it. */
   readonly text?: 'text/event-stream' | 'text/plain';
+  /** The body is bytes of any length, which the handler reads as they come; no idempotency key can stand for them. */
+  readonly bytes?: boolean;
 }
 
 const named = z.object({ name: serviceName });
+const ofProject = z.object({ id: projectName });
+const ofQuestionSet = ofProject.extend({ name: questionSetName });
+const ofProposal = z.object({ id: z.uuid() });
 export const operations = {
   health_show: {
     summary: 'What is well and what is not; 200 also when degraded',
@@ -113,6 +143,117 @@ export const operations = {
     params: z.object({ id: z.uuid() }),
     body: overrideRequestSchema,
     answers: { 200: { description: 'The override, accepted', schema: overrideSchema } },
+  },
+  template_list: {
+    summary: 'What a proposal may start from',
+    answers: { 200: { description: 'All of them', schema: pageOf(templateSchema, 'ProjectTemplatePage') } },
+  },
+  project_propose: {
+    summary: 'Propose a new project; somebody else approves it',
+    body: proposalRequestSchema,
+    answers: { 201: { description: 'The proposal', schema: proposalSchema } },
+  },
+  proposal_list: {
+    summary: 'Proposals of projects and refinements, newest first',
+    query: pageQuery.extend({ state: z.enum(proposalStates).optional(), project: projectName.optional() }),
+    answers: { 200: { description: 'A page', schema: pageOf(proposalSchema, 'ProjectProposalPage') } },
+  },
+  proposal_show: {
+    summary: 'One proposal, and what was decided about it',
+    params: ofProposal,
+    answers: { 200: { description: 'The proposal', schema: proposalSchema } },
+  },
+  proposal_approve: {
+    summary: 'Put a proposal into force; who proposed it does not',
+    params: ofProposal,
+    body: approvalRequestSchema,
+    answers: { 200: { description: 'The proposal, approved', schema: proposalSchema } },
+  },
+  proposal_reject: {
+    summary: 'Decide against a proposal',
+    params: ofProposal,
+    body: rejectionRequestSchema,
+    answers: { 200: { description: 'The proposal, rejected', schema: proposalSchema } },
+  },
+  proposal_withdraw: {
+    summary: "Take back one's own proposal",
+    params: ofProposal,
+    body: withdrawalRequestSchema,
+    answers: { 200: { description: 'The proposal, withdrawn', schema: proposalSchema } },
+  },
+  project_list: {
+    summary: 'Approved projects by id',
+    query: pageQuery,
+    answers: { 200: { description: 'A page', schema: pageOf(projectSchema, 'ProjectPage') } },
+  },
+  project_show: {
+    summary: 'One project, by its id or an alias',
+    params: ofProject,
+    answers: { 200: { description: 'The project', schema: foundProjectSchema } },
+  },
+  project_refine_propose: {
+    summary: 'Propose another version of a project; what is not named stays as it is',
+    params: ofProject,
+    body: refinementRequestSchema,
+    answers: { 201: { description: 'The proposal', schema: foundProposalSchema } },
+  },
+  question_set_list: {
+    summary: 'Question sets of a project',
+    params: ofProject,
+    answers: { 200: { description: 'All of them', schema: questionSetsSchema } },
+  },
+  question_set_show: {
+    summary: 'One question set with its questions',
+    params: ofQuestionSet,
+    answers: { 200: { description: 'The question set', schema: questionSetSchema } },
+  },
+  question_set_put: {
+    summary: 'Store a question set, whole',
+    params: ofQuestionSet,
+    body: questionSetRequestSchema,
+    answers: {
+      200: { description: 'Stored', schema: questionSetSchema },
+      201: { description: 'Stored for the first time', schema: questionSetSchema },
+    },
+  },
+  export_read: {
+    summary: 'What is registered, line by line, as import takes it',
+    query: pageQuery,
+    answers: { 200: { description: 'A page of lines', schema: pageOf(transferLineSchema, 'ExportPage') } },
+  },
+  import_apply: {
+    summary: 'Take over lines of an export: registrations as proposals, question sets of approved projects',
+    body: importRequestSchema,
+    answers: { 200: { description: 'What became of each line', schema: importResultSchema } },
+  },
+  ...waveOperations,
+  ...sourceOperations,
+  search: {
+    summary: 'Search the projects that are named, and no others: by meaning and by words, best first',
+    body: searchRequestSchema,
+    answers: { 200: { description: 'What was found, and what was degraded', schema: searchAnswerSchema } },
+  },
+  evaluation_start: {
+    summary: 'Measure the answers to a question set of a project, or to a public collection in a folder',
+    body: evaluationRequestSchema,
+    answers: { 202: { description: 'The evaluation that was started', schema: evaluationSchema } },
+  },
+  evaluation_list: {
+    summary: 'Evaluations, newest first, without their single questions',
+    query: pageQuery.extend({
+      subject: z
+        .string()
+        .min(1)
+        .max(200)
+        .optional()
+        .meta({ examples: ['collection/cranfield'] }),
+    }),
+    answers: { 200: { description: 'A page', schema: pageOf(evaluationSchema, 'EvaluationPage') } },
+  },
+  evaluation_show: {
+    summary: 'One evaluation: how far it is, and once its state is done, the table',
+    params: z.object({ id: z.uuid() }),
+    answers: { 200: { description: 'The evaluation', schema: evaluationSchema } },
   },
   event_list: {
     summary: 'The audit, oldest first',

@@ -1,15 +1,35 @@
 import type { QdrantClient } from '@qdrant/js-client-rest';
 import type { Box } from '../adapters/box.ts';
+import { createAllowedRoots } from '../adapters/files/allowed-roots.ts';
+import type { Embeddings } from '../adapters/embeddings/embedder.ts';
+import { createApprovers } from '../adapters/postgres/approvers.ts';
 import type { Sql } from '../adapters/postgres/connect.ts';
 import { createDeployStore } from '../adapters/postgres/deploys.ts';
+import { createEvaluationStore } from '../adapters/postgres/evaluations.ts';
 import { createEventStore } from '../adapters/postgres/events.ts';
+import { createExportStore } from '../adapters/postgres/exports.ts';
 import { createIdempotencyStore } from '../adapters/postgres/idempotency.ts';
+import { createImportStore } from '../adapters/postgres/imports.ts';
 import { createInstanceStore } from '../adapters/postgres/instances.ts';
+import { createGenerationStore } from '../adapters/postgres/generations.ts';
+import { createWaveItemStore } from '../adapters/postgres/wave-items.ts';
+import { createWaveStore } from '../adapters/postgres/waves.ts';
+import { createOutbox } from '../adapters/postgres/outbox.ts';
 import { countOutcomes } from '../adapters/postgres/outcomes.ts';
 import { createOverrideStore } from '../adapters/postgres/overrides.ts';
+import { createProjectStore } from '../adapters/postgres/projects.ts';
+import { createQuestionSetStore } from '../adapters/postgres/question-sets.ts';
+import { createRegistrationStore } from '../adapters/postgres/registrations.ts';
+import { readSourceStatus } from '../adapters/postgres/source-status.ts';
+import { createUploadStore } from '../adapters/postgres/uploads.ts';
+import { createContentStore } from '../adapters/staging/content-store.ts';
 import { createServiceStore } from '../adapters/postgres/services.ts';
 import { createTokenStore } from '../adapters/postgres/tokens.ts';
 import type { Temporal } from '../adapters/temporal/connect.ts';
+import { createCollectRuns } from '../adapters/temporal/collect.ts';
+import { createSearch, embedderAmong } from '../adapters/search/search.ts';
+import { createEvaluationRuns, type EvaluationRuns } from '../adapters/temporal/evaluations.ts';
+import { createWaveRuns, type WaveRuns } from '../adapters/temporal/waves.ts';
 import { createDeployRuns, type DeployRuns } from '../adapters/temporal/deploys.ts';
 import type { BuildInfo } from '../domain/health.ts';
 import type { AppDeps } from './app.ts';
@@ -21,8 +41,18 @@ export interface Behind {
   readonly sql: Sql;
   /** The same database by a small pool of its own, for idempotency keys. */
   readonly keys: Sql;
+  /** The data database. */
+  readonly data: Sql;
+  /** The data folder of this box. */
+  readonly home: string;
+  /** What the secrets of webhooks are made of. */
+  readonly webhookKey: () => Promise<string>;
+  /** The folders that sources may be read from. */
+  readonly sourceRoots: readonly string[];
   readonly temporal: Temporal;
   readonly qdrant: QdrantClient;
+  /** What questions are embedded with. */
+  readonly embeddings: Embeddings;
   readonly namespace: string;
   readonly uiUrl: string | null;
   readonly build: BuildInfo;
@@ -35,11 +65,13 @@ type Parts = Omit<AppDeps, 'log' | 'box' | 'host' | 'limits' | 'streaming'>;
 
 /** Everything that the application needs of what is behind it. */
 export function createParts(behind: Behind): Parts {
-  const { sql, keys, temporal, namespace, uiUrl, version, thisBox } = behind;
+  const { sql, keys, data, home, qdrant, embeddings, sourceRoots, temporal, namespace, uiUrl, version, thisBox } =
+    behind;
+  const events = createEventStore(sql);
   return {
     services: createServiceStore(sql),
     deploys: createDeployStore(sql),
-    events: createEventStore(sql),
+    events,
     overrides: createOverrideStore(sql),
     instances: createInstanceStore(sql),
     drivers: thisBox.drivers,
@@ -48,6 +80,26 @@ export function createParts(behind: Behind): Parts {
     idempotency: createIdempotencyStore(keys),
     countOutcomes: () => countOutcomes(sql),
     deployRuns: bounded(temporal),
+    waves: createWaveStore(sql),
+    items: createWaveItemStore(data),
+    generations: createGenerationStore(data),
+    waveRuns: boundedWaves(temporal),
+    webhookKey: behind.webhookKey,
+    collectRuns: createCollectRuns(temporal.client),
+    evaluations: createEvaluationStore(sql),
+    evaluationRuns: boundedEvaluations(temporal),
+    search: createSearch({ sql: data, qdrant, embedderOf: embedderAmong(embeddings) }),
+    projects: createProjectStore(data),
+    registrations: createRegistrationStore(data),
+    questionSets: createQuestionSetStore(data),
+    approvers: createApprovers(sql),
+    outbox: createOutbox(data, events),
+    exports: createExportStore(data),
+    imports: createImportStore(data),
+    allowedRoots: createAllowedRoots(sourceRoots),
+    uploads: createUploadStore(data),
+    contents: createContentStore(home),
+    sourceStatus: (project, registered) => readSourceStatus(data, project, registered),
     health: createHealth(behind),
     runs: createRuns(uiUrl, namespace),
     version,
@@ -64,5 +116,20 @@ function bounded({ client }: Temporal): DeployRuns {
     override: (run, message) => client.withDeadline(soon(), () => runs.override(run, message)),
     wakeWatch: (input) => client.withDeadline(soon(), () => runs.wakeWatch(input)),
     tellWatch: (service) => client.withDeadline(soon(), () => runs.tellWatch(service)),
+  };
+}
+
+function boundedEvaluations({ client }: Temporal): EvaluationRuns {
+  const runs = createEvaluationRuns(client);
+  return { start: (input) => client.withDeadline(Date.now() + 5_000, () => runs.start(input)) };
+}
+
+function boundedWaves({ client }: Temporal): WaveRuns {
+  const runs = createWaveRuns(client);
+  const soon = () => Date.now() + 5_000;
+  return {
+    start: (input) => client.withDeadline(soon(), () => runs.start(input)),
+    refresh: (input) => client.withDeadline(soon(), () => runs.refresh(input)),
+    command: (run, message) => client.withDeadline(soon(), () => runs.command(run, message)),
   };
 }

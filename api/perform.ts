@@ -72,10 +72,10 @@ export function createPerform<N extends ActionName>(deps: PerformDeps, name: N, 
   return async (received) => {
     const { caller, http } = received;
     const call = { ...parse(operations[name], received), caller, http } as unknown as Call<N>;
-    return within(
-      deps.timeoutMs,
-      once(deps, received, (extra) => handler({ ...call, ...extra })),
-    );
+    const answer = once(deps, received, (extra) => handler({ ...call, ...extra }));
+    const { bytes = false }: Operation = operations[name];
+    // How long bytes take is the sender's affair.
+    return bytes ? answer : within(deps.timeoutMs, answer);
   };
 }
 

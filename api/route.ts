@@ -2,6 +2,7 @@ import { Router, type Request, type Response } from 'express';
 import type { Caller } from '../adapters/postgres/tokens.ts';
 import { actions, type Action, type ActionName } from '../domain/action.ts';
 import type { Role } from '../domain/role.ts';
+import { operations, type Operation } from './operations.ts';
 import { bearerToken, demandRole, type Authenticate } from './authenticate.ts';
 import { readBody } from './body.ts';
 import { idempotencyKey } from './idempotency.ts';
@@ -56,13 +57,15 @@ export function createRoutes(deps: RouteDeps): Routes {
 
     route(name, handler) {
       const action: Action = actions[name];
+      const { bytes = false }: Operation = operations[name];
       const perform = createPerform(deps, name, handler);
       performers.set(name, perform);
       router[action.method](pathsOf(action), async (request, response) => {
         localsOf(response).action = name;
         const caller = await admit(action.role, { request, response });
-        if (action.method === 'post' || action.method === 'put') await readBody(request, response);
-        const answer = await perform({ ...askedOver(request, response, caller), http: { request, response } });
+        if (!bytes && (action.method === 'post' || action.method === 'put')) await readBody(request, response);
+        const asked = askedOver(request, response, caller);
+        const answer = await perform({ ...asked, key: bytes ? null : asked.key, http: { request, response } });
         if (answer !== null) sendAnswer(response, answer);
       });
     },

@@ -1,4 +1,4 @@
-import { RunInTheWay, type RunReference } from '../adapters/temporal/deploys.ts';
+import { RunInTheWay, type RunReference } from '../adapters/temporal/start-alone.ts';
 import { actions } from '../domain/action.ts';
 import { ApiProblem } from './problem.ts';
 
@@ -16,16 +16,19 @@ export function createRuns(uiUrl: string | null, namespace: string): Runs {
   };
 }
 
+/** How the run in the way is looked at: the command that lists, for a subject, and the one that shows one of them. */
+const looks = {
+  service: [actions.deploy_list.command, actions.deploy_show.command],
+  project: [actions.wave_list.command, actions.wave_show.command],
+} as const;
+
 /** For `catch`: a run in the way is a 409 that names it; any other error goes on. */
-export function busyWith(runs: Runs, service: string): (error: unknown) => never {
+export function busyWith(runs: Runs, kind: keyof typeof looks, subject: string): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof RunInTheWay)) throw error;
     const url = runs.urlOf(error.run);
-    const { deploy_list, deploy_show } = actions;
-    const next =
-      error.deploy_id === null
-        ? `holdfast ${deploy_list.command} ${service}`
-        : `holdfast ${deploy_show.command} ${error.deploy_id}`;
+    const [list, show] = looks[kind];
+    const next = error.record_id === null ? `holdfast ${list} ${subject}` : `holdfast ${show} ${error.record_id}`;
     throw new ApiProblem('busy', error.message, { ...error.run, ...(url === null ? {} : { run_url: url }), next });
   };
 }

@@ -23,6 +23,8 @@ export class NothingGuardsIt extends Error {
 }
 
 const cutAfterMs = 3_000;
+/** Nothing is received for longer: of an archive that is uploaded, in five minutes, too little would be. */
+const uploadWithinMs = 3_600_000;
 
 /** Serves until it is told to stop; resolves when every request has been answered or cut, 3 s later at most. */
 export async function serve(options: ServeOptions): Promise<void> {
@@ -30,7 +32,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   if (!isLoopback(host)) await demandToken(options);
   const stopped = once(stopping, 'abort');
   if (stopping.aborted) return;
-  const server = createServer(app.express);
+  const server = createServer({ requestTimeout: uploadWithinMs }, app.express);
   server.listen(port, host);
   await once(server, 'listening');
   const bound = (server.address() as AddressInfo).port;
@@ -57,10 +59,11 @@ async function demandToken({ anyToken, log, stopping }: ServeOptions): Promise<v
 }
 
 /** Requests under way are finished, streams are ended, nothing new is taken. */
-async function stop(server: Server, { streams }: App): Promise<void> {
+async function stop(server: Server, { streams: { deploys, waves } }: App): Promise<void> {
   const closed = once(server, 'close');
   server.close();
-  streams.close();
+  deploys.close();
+  waves.close();
   server.closeIdleConnections();
   const cut = setTimeout(() => server.closeAllConnections(), cutAfterMs);
   await closed;

@@ -1,12 +1,19 @@
 import type { Response } from 'express';
-import type { StoredDeploy } from '../adapters/postgres/deploys.ts';
-import type { Deploy } from '../domain/deploy/schemas.ts';
 import { unavailable } from './problem.ts';
 import { redactingReplacer } from './redact.ts';
 
-export interface StreamsDeps {
-  readonly find: (id: string) => Promise<StoredDeploy | null>;
-  readonly show: (deploy: StoredDeploy) => Deploy;
+/** A deploy, a wave: what has an id, and is over at some time. */
+interface Followed {
+  readonly id: string;
+  readonly closed_at: Date | null;
+  readonly result: { readonly outcome: string | null };
+}
+
+export interface StreamsDeps<T extends Followed> {
+  /** The name of its events: deploy, wave. */
+  readonly name: string;
+  readonly find: (id: string) => Promise<T | null>;
+  readonly show: (found: T) => object;
   readonly most?: number;
   readonly pollMs?: number;
   readonly heartbeatMs?: number;
@@ -22,10 +29,17 @@ interface Watched {
   readonly timer: NodeJS.Timeout;
 }
 
-export type Streams = ReturnType<typeof createStreams>;
+export interface Streams<T extends Followed> {
+  start(response: Response, followed: T): void;
+  /** Ends every stream, so that the server can stop; clients see no `end` and come back. */
+  close(): void;
+  /** How many are polled, and how many streams are open. */
+  counts(): { readonly followed: number; readonly streams: number };
+}
 
-/** Server-sent events of deploys: each change of the row, until the deploy is closed. One poll a deploy, however many follow. */
-export function createStreams({ find, show, most = 100, pollMs = 250, heartbeatMs = 15_000 }: StreamsDeps) {
+/** Server-sent events of deploys, or of waves: each change, until it is closed. One poll each, however many follow. */
+export function createStreams<T extends Followed>(deps: StreamsDeps<T>): Streams<T> {
+  const { name, find, show, most = 100, pollMs = 250, heartbeatMs = 15_000 } = deps;
   const watched = new Map<string, Watched>();
   const open = new Set<Response>();
   const heartbeat = setInterval(() => open.forEach((response) => response.write(': still here\n\n')), heartbeatMs);
@@ -52,39 +66,37 @@ export function createStreams({ find, show, most = 100, pollMs = 250, heartbeatM
       if (asking) return;
       asking = true;
       find(id)
-        .then((deploy) => deploy !== null && watched.get(id)?.followers.forEach((one) => tell(one, deploy)))
+        .then((found) => found !== null && watched.get(id)?.followers.forEach((one) => tell(one, found)))
         // Postgres may come back while the client waits; the request for the first state told it when it is down.
         .catch(() => undefined)
         .finally(() => (asking = false));
     };
   }
 
-  function tell(follower: Follower, deploy: StoredDeploy): void {
-    const json = JSON.stringify(show(deploy), redactingReplacer);
-    if (json !== follower.sent) follower.response.write(`event: deploy\ndata: ${json}\n\n`);
+  function tell(follower: Follower, found: T): void {
+    const json = JSON.stringify(show(found), redactingReplacer);
+    if (json !== follower.sent) follower.response.write(`event: ${name}\ndata: ${json}\n\n`);
     follower.sent = json;
-    if (deploy.closed_at !== null) end(follower.response, { outcome: deploy.result.outcome });
+    if (found.closed_at !== null) end(follower.response, { outcome: found.result.outcome });
   }
 
   return {
-    start(response: Response, deploy: StoredDeploy): void {
-      if (open.size >= most) throw unavailable(`${most} streams are open; ask for the deploy without one.`);
+    start(response, followed): void {
+      if (open.size >= most) throw unavailable(`${most} streams are open; ask without one.`);
       response.set({ 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' }).flushHeaders();
       const follower = { response, sent: '' };
       open.add(response);
-      response.on('close', () => leave(deploy.id, follower));
-      tell(follower, deploy);
-      if (deploy.closed_at === null) follow(deploy.id, follower);
+      response.on('close', () => leave(followed.id, follower));
+      tell(follower, followed);
+      if (followed.closed_at === null) follow(followed.id, follower);
     },
 
-    /** Ends every stream, so that the server can stop; clients see no `end` and come back. */
     close(): void {
       clearInterval(heartbeat);
       for (const response of open) response.end();
     },
 
-    /** How many deploys are polled, and how many streams are open. */
-    counts: () => ({ deploys: watched.size, streams: open.size }),
+    counts: () => ({ followed: watched.size, streams: open.size }),
   };
 }
 

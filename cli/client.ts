@@ -11,8 +11,12 @@ export interface Api {
   readonly url: string;
   get<T extends z.ZodType>(path: string, schema: T, signal?: AbortSignal): Promise<z.output<T>>;
   put<T extends z.ZodType>(path: string, body: unknown, schema: T): Promise<z.output<T>>;
+  /** A question that is too long for a path: it changes nothing, so it needs no key. */
+  ask<T extends z.ZodType>(path: string, body: unknown, schema: T): Promise<z.output<T>>;
   /** Always with an idempotency key, so that a request whose answer was lost is sent again safely. */
   post<T extends z.ZodType>(path: string, body: unknown, schema: T, key?: string): Promise<z.output<T>>;
+  /** The bytes of a file of this machine, as they are read, for as long as it takes. */
+  upload<T extends z.ZodType>(path: string, file: string, schema: T): Promise<z.output<T>>;
   delete(path: string): Promise<void>;
   /** An event stream, piece by piece as it arrives. */
   stream(path: string, signal: AbortSignal): AsyncGenerator<string>;
@@ -77,9 +81,21 @@ export function createApi(config: Config): Api {
     url,
     get: async (path, schema, signal) => read(await ask('GET', path, signal === undefined ? {} : { signal }), schema),
     put: async (path, body, schema) => read(await ask('PUT', path, withBody(body)), schema),
+    ask: async (path, body, schema) => read(await askAgain(path, withBody(body)), schema),
     post: async (path, body, schema, key = randomUUID()) =>
       read(await askAgain(path, withBody(body, { 'idempotency-key': key })), schema),
     delete: async (path) => demandSuccess(await ask('DELETE', path)),
+
+    async upload(path, file, schema) {
+      const { openUpload } = await import('./upload-file.ts');
+      const body = await openUpload(file);
+      const headers = { accept: 'application/json', 'content-type': 'application/octet-stream', ...authorization };
+      const init = { method: 'POST', headers, body, duplex: 'half' } as RequestInit;
+      const response = await fetch(url + path, init).catch((error: unknown) => {
+        throw unreachable(url, error);
+      });
+      return read({ status: response.status, text: await response.text() }, schema);
+    },
 
     async *stream(path, signal) {
       const silence = new AbortController();

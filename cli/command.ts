@@ -36,6 +36,11 @@ export function number(least: number, most: number): (text: string) => number {
   };
 }
 
+/** For an option that may be repeated. */
+export function several(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}
+
 const unitMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /** `90`, `90s`, `10m` or `1h`, in milliseconds. */

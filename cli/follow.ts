@@ -1,7 +1,7 @@
-import type { Deploy } from '../domain/deploy/schemas.ts';
+import { deploySchema, type Deploy } from '../domain/deploy/schemas.ts';
 import type { Outcome, Phase } from '../domain/deploy/words.ts';
 import type { Context } from './command.ts';
-import { changesOf } from './deploy-changes.ts';
+import { changesOf } from './changes.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
 import type { Output } from './output.ts';
 import { waitFor } from './waiting.ts';
@@ -23,7 +23,8 @@ export async function follow({ api, out }: Context, id: string, timeoutMs: numbe
   const run = { what: `deploy ${id}`, comeBack: comeBack(id) };
   return waitFor(out, run, timeoutMs, async (left) => {
     const tell = createTeller(out);
-    for await (const deploy of changesOf(api, id, left)) {
+    const followed = { path: `/v1/deploys/${encodeURIComponent(id)}`, event: 'deploy', schema: deploySchema };
+    for await (const deploy of changesOf(api, followed, left)) {
       tell(deploy);
       if (deploy.closed_at !== null) return conclude(out, deploy);
       if (out.json) out.data(deploy, []);

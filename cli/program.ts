@@ -5,14 +5,23 @@ import { packageRoot } from '../infra/package-root.ts';
 import { completionCommand } from './commands/completion.ts';
 import { deployCommands } from './commands/deploy.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { exportCommand } from './commands/export.ts';
+import { evalCommands } from './commands/eval.ts';
 import { eventCommands } from './commands/event.ts';
+import { importCommand } from './commands/import.ts';
 import { mcpCommand } from './commands/mcp.ts';
 import { policyCommands } from './commands/policy.ts';
+import { projectCommands } from './commands/project.ts';
+import { proposalCommands } from './commands/proposal.ts';
+import { questionSetCommands } from './commands/question-set.ts';
 import { releaseCommands } from './commands/release.ts';
+import { searchCommand } from './commands/search.ts';
 import { serviceCommands } from './commands/service.ts';
+import { sourceCommands } from './commands/source.ts';
 import { statusCommand } from './commands/status.ts';
 import { tokenCommands } from './commands/token.ts';
 import { upCommand } from './commands/up.ts';
+import { waveCommands } from './commands/wave.ts';
 
 /** The `holdfast` command with all its words; what a command does is loaded when it is run. */
 export function createProgram(): Command {
@@ -24,6 +33,8 @@ export function createProgram(): Command {
     .exitOverride();
   for (const add of [
     ...[upCommand, statusCommand, doctorCommand, serviceCommands, releaseCommands],
+    ...[sourceCommands, waveCommands, searchCommand, evalCommands],
+    ...[projectCommands, proposalCommands, questionSetCommands, exportCommand, importCommand],
     ...[deployCommands, policyCommands, eventCommands, tokenCommands, mcpCommand, completionCommand],
   ]) {
     add(program);

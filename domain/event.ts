@@ -11,6 +11,7 @@ export const eventSchema = z
     subject: z.string().meta({ examples: ['service/web'] }),
     actor: z.string(),
     deploy_id: z.string().nullable(),
+    wave_id: z.string().nullable(),
     data: z.record(z.string(), z.unknown()),
   })
   .meta({ id: 'Event' });

@@ -2,6 +2,11 @@
 export type FailureType =
   | 'ServiceUnknown'
   | 'SourceUnreachable'
+  | 'SourceGone'
+  | 'SourceRefused'
+  | 'SourceTooLarge'
+  | 'SourceEmpty'
+  | 'NoRoom'
   | 'RefUnknown'
   | 'ReleaseUnknown'
   | 'ReleaseMissing'
@@ -11,7 +16,19 @@ export type FailureType =
   | 'LockLost'
   | 'DesiredStateChanged'
   | 'CommandNotFound'
-  | 'CommandFailed';
+  | 'CommandFailed'
+  | 'ProjectUnknown'
+  | 'SourceUnknown'
+  | 'WaveUnknown'
+  | 'QuestionSetUnknown'
+  | 'IncarnationChanged'
+  | 'GenerationClosed'
+  | 'DocumentsCollide'
+  | 'VectorMissing'
+  | 'CollectionMismatch'
+  | 'EmbeddingMismatch'
+  | 'CollectionUnreadable'
+  | 'GenerationUnknown';
 
 /** A permanent failure in adapters and activities: carries its type to where Temporal's own error is made. */
 export class PermanentFailure extends Error {

@@ -14,6 +14,15 @@ export const serverStateSchema = z.object({
 });
 export type ServerState = z.output<typeof serverStateSchema>;
 
+/** `none`: search by words only was asked for. `unavailable`: it is all that there is, for the reason that is said. */
+export const embeddingStateSchema = z.object({
+  state: z.enum(['ok', 'none', 'unavailable']),
+  /** The key of the embedding identity; `none` without one. */
+  identity: z.string(),
+  reason: z.string().nullable(),
+});
+export type EmbeddingState = z.output<typeof embeddingStateSchema>;
+
 /** `degraded`: the API answers, something behind it does not. It is not down, so the status is 200 all the same. */
 export const healthSchema = buildInfoSchema
   .extend({
@@ -25,6 +34,7 @@ export const healthSchema = buildInfoSchema
       qdrant: serverStateSchema,
       worker: serverStateSchema,
     }),
+    embeddings: embeddingStateSchema,
     checked_at: z.iso.datetime(),
   })
   .meta({ id: 'Health' });

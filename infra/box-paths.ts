@@ -10,3 +10,6 @@ export function boxPaths({ home, dockerHost }: Pick<Config, 'home' | 'dockerHost
     forwarderPath: join(packageRoot, 'dist/adapters/switch/forwarder.js'),
   };
 }
+
+/** The compiled program of the thread that embeds. */
+export const embeddingProgram: string = join(packageRoot, 'dist/adapters/embeddings/onnx-thread.js');

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { hostname, homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { availableParallelism, hostname, homedir } from 'node:os';
+import { isAbsolute, join, relative } from 'node:path';
 import { z } from 'zod';
+import type { EmbeddingSettings } from '../domain/embedding.ts';
 import { boxName } from '../domain/service.ts';
 
 /** How Temporal wants to be spoken to. */
@@ -43,6 +44,10 @@ export interface Config {
     readonly url: string | null;
     readonly apiKey: string | null;
   };
+  readonly embeddings: EmbeddingSettings & {
+    /** How many processes of this box embed passages at the same time. */
+    readonly atOnce: number;
+  };
   /** Whether programs, images and models may be fetched from the projects that publish them. */
   readonly downloads: boolean;
   /** Where Docker is, `unix:///path` or `tcp://host:port`; looked at only when a service needs it. */
@@ -55,6 +60,8 @@ export interface Config {
     readonly temporal_ui: number;
     readonly qdrant: number;
   };
+  /** The folders that directories and local repositories of projects must be inside. */
+  readonly sourceRoots: readonly string[];
   readonly logLevel: string;
   /** Of the command line: another API than that of this data folder. */
   readonly client: { readonly url: string | null; readonly token: string | null };
@@ -75,6 +82,11 @@ const environment = z.object({
     .string()
     .regex(/^[a-z][a-z0-9_]{0,50}$/, 'lower-case letters, digits and underscores')
     .default('holdfast'),
+  HOLDFAST_SOURCE_ROOTS: z
+    .string()
+    .transform((text) => text.split(':').filter((root) => root !== ''))
+    .pipe(z.array(path).min(1))
+    .optional(),
   HOLDFAST_URL: z.url({ protocol: /^https?$/ }).optional(),
   HOLDFAST_TOKEN: z.string().optional(),
   HOLDFAST_TEMPORAL_UI: z.url({ protocol: /^https?$/ }).optional(),
@@ -104,12 +116,30 @@ const environment = z.object({
     .refine((text) => new URL(text).username === '', 'no user or password: the key is QDRANT_API_KEY')
     .optional(),
   QDRANT_API_KEY: z.string().optional(),
+  HOLDFAST_EMBEDDINGS: z
+    .string()
+    .refine((text) => /^(local|none)$/.test(text) || isHttpUrl(text), 'local, none, or the URL of an API')
+    .refine((text) => !text.includes('@'), 'no user or password: the key is HOLDFAST_EMBEDDINGS_KEY')
+    .default('local'),
+  HOLDFAST_EMBEDDINGS_FOLDER: path.optional(),
+  HOLDFAST_EMBEDDINGS_THREADS: z.coerce.number().int().min(1).max(64).default(1),
+  HOLDFAST_EMBEDDINGS_AT_ONCE: z.coerce.number().int().min(1).max(64).optional(),
+  HOLDFAST_EMBEDDINGS_MODEL: z.string().optional(),
+  HOLDFAST_EMBEDDINGS_DIMENSIONS: z.coerce.number().int().min(1).max(65_536).optional(),
+  HOLDFAST_EMBEDDINGS_KEY: z.string().optional(),
+  HOLDFAST_EMBEDDINGS_PASSAGE_PREFIX: z.string().default(''),
+  HOLDFAST_EMBEDDINGS_QUERY_PREFIX: z.string().default(''),
 });
 
 type Environment = z.output<typeof environment>;
 
 /** May each be a file instead, named by the same variable with `_FILE` behind it: how containers and systemd hand secrets over. */
-export const secretVariables = ['DATABASE_URL', 'QDRANT_API_KEY', 'TEMPORAL_API_KEY'] as const;
+export const secretVariables = [
+  'DATABASE_URL',
+  'QDRANT_API_KEY',
+  'TEMPORAL_API_KEY',
+  'HOLDFAST_EMBEDDINGS_KEY',
+] as const;
 
 /** Throws ConfigError with one line that names every wrong variable, never a value (one of them holds a password). */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
@@ -135,6 +165,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     },
     postgres: { url: value.DATABASE_URL ?? null, database: value.HOLDFAST_DATABASE },
     qdrant: { url: value.QDRANT_URL ?? null, apiKey: value.QDRANT_API_KEY ?? null },
+    embeddings: { ...embeddingSettings(value), atOnce: value.HOLDFAST_EMBEDDINGS_AT_ONCE ?? usualAtOnce(value) },
     downloads: value.HOLDFAST_DOWNLOADS === 'on',
     dockerHost: value.DOCKER_HOST,
     api: { host: value.HOLDFAST_API_HOST, port: value.HOLDFAST_API_PORT },
@@ -144,9 +175,14 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       temporal_ui: value.HOLDFAST_TEMPORAL_UI_PORT,
       qdrant: value.HOLDFAST_QDRANT_PORT,
     },
+    sourceRoots: sourceRoots(value, home),
     logLevel: value.HOLDFAST_LOG_LEVEL,
     client: { url: value.HOLDFAST_URL ?? null, token: value.HOLDFAST_TOKEN ?? null },
   };
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
 function withSecretFiles(given: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
@@ -181,6 +217,47 @@ function temporalAccess(value: Environment): TemporalAccess {
   const asked = [certPath, caPath, serverName, apiKey].some((given) => given !== null);
   const on = value.TEMPORAL_TLS === undefined ? asked : value.TEMPORAL_TLS === 'true';
   return { tls: on ? { certPath, keyPath, caPath, serverName } : null, apiKey };
+}
+
+function embeddingSettings(value: Environment): EmbeddingSettings {
+  const { HOLDFAST_EMBEDDINGS: wanted, HOLDFAST_EMBEDDINGS_MODEL: model } = value;
+  if (wanted === 'none') return { kind: 'none' };
+  if (wanted === 'local') {
+    return {
+      kind: 'local',
+      folder: value.HOLDFAST_EMBEDDINGS_FOLDER ?? null,
+      threads: value.HOLDFAST_EMBEDDINGS_THREADS,
+    };
+  }
+  const dimensions = value.HOLDFAST_EMBEDDINGS_DIMENSIONS;
+  if (model === undefined || dimensions === undefined) {
+    throw new ConfigError(
+      'HOLDFAST_EMBEDDINGS is the URL of a server: HOLDFAST_EMBEDDINGS_MODEL and HOLDFAST_EMBEDDINGS_DIMENSIONS say which model',
+    );
+  }
+  const prefix = {
+    passage: value.HOLDFAST_EMBEDDINGS_PASSAGE_PREFIX,
+    query: value.HOLDFAST_EMBEDDINGS_QUERY_PREFIX,
+  };
+  return { kind: 'served', url: wanted, key: value.HOLDFAST_EMBEDDINGS_KEY ?? null, model, dimensions, prefix };
+}
+
+/** One processor is left to everything else. */
+function usualAtOnce({ HOLDFAST_EMBEDDINGS_THREADS: threads }: Environment): number {
+  return Math.max(1, Math.floor((availableParallelism() - 1) / threads));
+}
+
+/** A root that held the data folder would let tokens and passwords be read as documents. */
+function sourceRoots({ HOLDFAST_SOURCE_ROOTS: given }: Environment, home: string): readonly string[] {
+  const holding = given?.find((root) => isInside(home, root));
+  if (holding !== undefined)
+    throw new ConfigError(`HOLDFAST_SOURCE_ROOTS: ${holding} holds the data folder; name folders beside it`);
+  return given ?? [join(home, 'sources')];
+}
+
+function isInside(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way === '' || (way !== '..' && !way.startsWith('../'));
 }
 
 /** What the command line is to print, known also when the rest of the environment is wrong. */

@@ -22,7 +22,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = 'node_modules/typescript/bin/tsc';
 const sources = ['domain', 'adapters', 'activities', 'workflows', 'workers', 'api', 'cli', 'infra', 'bench'];
 
-const benches = ['deploy', 'qdrant'];
+const benches = ['deploy', 'embed', 'qdrant', 'wave'];
 
 /** @type {Record<string, (args: string[]) => number | Promise<number>>} */
 const commands = {
@@ -91,6 +91,8 @@ function installPackages() {
   process.stderr.write('    installing the packages that package-lock.json names\n');
   const { status, stderr } = spawnSync('npm', ['ci', '--no-progress', '--loglevel=error'], {
     cwd: root,
+    // Else a runtime for graphics cards would be downloaded.
+    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
     stdio: ['ignore', 'ignore', 'pipe'],
     encoding: 'utf8',
   });

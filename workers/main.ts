@@ -8,7 +8,9 @@ import { createOverrideActivities } from '../activities/overrides.ts';
 import { createStandActivities, createWatchActivities } from '../activities/watch.ts';
 import { createBox } from '../adapters/box.ts';
 import { freeBytes } from '../adapters/files/disk.ts';
-import { connect, databaseUrl } from '../adapters/postgres/connect.ts';
+import type { QdrantClient } from '@qdrant/js-client-rest';
+import { createReconciliation } from '../adapters/generations/reconcile.ts';
+import { connect, databaseUrl, type Sql } from '../adapters/postgres/connect.ts';
 import { createDeployStore } from '../adapters/postgres/deploys.ts';
 import { createEventStore } from '../adapters/postgres/events.ts';
 import { createInstanceStore } from '../adapters/postgres/instances.ts';
@@ -19,12 +21,18 @@ import { probeDependency, sample } from '../adapters/probe/sampler.ts';
 import { connectionOptions, connectTemporal } from '../adapters/temporal/connect.ts';
 import { createDeployRuns, type DeployRuns } from '../adapters/temporal/deploys.ts';
 import { createRunStatus } from '../adapters/temporal/run-status.ts';
-import { boxPaths } from '../infra/box-paths.ts';
+import { openEmbeddings } from '../adapters/embeddings/open.ts';
+import { createBoxLimit } from '../adapters/embeddings/box-limit.ts';
+import { createProjectStore, type ProjectStore } from '../adapters/postgres/projects.ts';
+import { createRefreshSchedules, type Refreshed } from '../adapters/temporal/refresh-schedules.ts';
+import { connectQdrant } from '../adapters/qdrant/connect.ts';
+import { boxPaths, embeddingProgram } from '../infra/box-paths.ts';
 import { readBuildInfo } from '../infra/build-info.ts';
 import { loadConfig } from '../infra/config.ts';
 import { packageRoot } from '../infra/package-root.ts';
 import { createWorkers } from './create-workers.ts';
 import { createLogger } from './logger.ts';
+import { createWaveParts } from './wave-parts.ts';
 
 /** The worker of one box: config, adapters, activities, workers. Ends when told to, or when Temporal is lost for good. */
 async function main(): Promise<void> {
@@ -32,9 +40,11 @@ async function main(): Promise<void> {
   const config = loadConfig();
   const { address, namespace } = config.temporal;
   const { url, database } = config.postgres;
-  if (address === null || url === null) throw new Error('TEMPORAL_ADDRESS and DATABASE_URL must be set for a worker');
+  if (address === null || url === null || config.qdrant.url === null)
+    throw new Error('TEMPORAL_ADDRESS, DATABASE_URL and QDRANT_URL must be set for a worker');
 
-  const sql = connect(databaseUrl(url, `${database}_ops`), { name: 'holdfast-worker', max: 5 });
+  const sql = connect(databaseUrl(url, `${database}_ops`), { name: 'holdfast-worker', max: 8 });
+  const data = connect(databaseUrl(url, database), { name: 'holdfast-worker', max: 8 });
   const temporal = connectTemporal({ ...config.temporal, address });
   const runs = createDeployRuns(temporal.client);
   const stores = {
@@ -45,6 +55,20 @@ async function main(): Promise<void> {
   };
   const box = createBox({ ...boxPaths(config), env: process.env, instances: stores.instances });
   const looks = { ...box, ...{ sample, probeDependency } };
+
+  const { atOnce, ...embedding } = config.embeddings;
+  const turns = connect(databaseUrl(url, `${database}_ops`), { name: 'holdfast-embedding-turns', max: 1 });
+  const qdrant = connectQdrant({ url: config.qdrant.url, apiKey: config.qdrant.apiKey });
+  const waves = createWaveParts({
+    ...{ data, ops: sql, client: temporal.client, home: config.home, box: config.box },
+    ...{ sourceRoots: config.sourceRoots, env: process.env },
+    qdrant,
+    embeddings: openEmbeddings(embedding, {
+      program: embeddingProgram,
+      boxLimit: createBoxLimit(turns, { box: config.box, atOnce }),
+    }),
+    parseProgram: join(packageRoot, 'dist/adapters/parsers/parse-process.js'),
+  });
 
   const connection = await NativeConnection.connect(connectionOptions({ ...config.temporal, address }));
   const workers = await createWorkers({
@@ -59,6 +83,7 @@ async function main(): Promise<void> {
         }),
         ...createOverrideActivities(createOverrideStore(sql)),
         ...createWatchActivities({ ...stores, runs }),
+        ...waves.main,
       },
       box: {
         ...createDeployActivities({
@@ -69,17 +94,21 @@ async function main(): Promise<void> {
           recoveryPointAt: () => Promise.resolve(null),
         }),
         ...createStandActivities({ ...stores, ...looks, bootedAt: () => Date.now() - uptime() * 1_000 }),
+        ...waves.box,
       },
     },
     buildId: readBuildInfo().build_sha,
   });
   try {
+    void reconcilePoints(data, qdrant);
     await wakeWatches(stores.services, runs, config.box);
+    await createRefreshSchedules(temporal.client).reconcile(await refreshedProjects(createProjectStore(data)));
     // One that fails takes the other down: half a worker would take work that it cannot finish.
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
+    await waves.close();
     await temporal.close();
-    await sql.end();
+    await Promise.all([sql.end(), data.end(), turns.end()]);
   }
 }
 
@@ -93,6 +122,29 @@ async function wakeWatches(services: ServiceStore, runs: DeployRuns, box: string
     const last = page.at(-1);
     if (last === undefined) return;
     after = last.name;
+  }
+}
+
+/** generations.md, G9: what came too late, or was lost, is put right from the rows. Beside the work, which does not wait for it. */
+async function reconcilePoints(data: Sql, qdrant: QdrantClient): Promise<void> {
+  try {
+    for (const [project, found] of await createReconciliation({ sql: data, qdrant }).all(new AbortController().signal))
+      process.stderr.write(`The points of ${project} were put right: ${JSON.stringify(found)}\n`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`The points could not be compared with the rows; the next wave does it: ${reason}\n`);
+  }
+}
+
+/** Every project with its schedule. */
+async function refreshedProjects(projects: ProjectStore): Promise<Refreshed[]> {
+  const all: Refreshed[] = [];
+  for (let after = ''; ;) {
+    const page = await projects.list({ after, limit: 200 });
+    all.push(...page.map(({ project, spec }) => ({ project, schedule: spec.policy.refresh.schedule })));
+    const last = page.at(-1);
+    if (last === undefined) return all;
+    after = last.project;
   }
 }
 

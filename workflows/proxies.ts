@@ -29,7 +29,7 @@ export const lastWord = proxyActivities<Pick<OperationsActivities, 'record'>>({
   scheduleToCloseTimeout: '24 hours',
 });
 
-function rowOptions() {
+export function rowOptions() {
   return {
     // Long for a row, short for somebody who waits for a worker that was killed in the middle of writing it.
     startToCloseTimeout: '10 seconds',
@@ -42,7 +42,7 @@ function rowOptions() {
  * First as a local activity, which is one event of the history instead of six. When the database stays away, as an ordinary
  * one: its retries cost no events, so that a night without Postgres fills no history.
  */
-function rowActivities<A>(): ActivityInterfaceFor<A> {
+export function rowActivities<A>(): ActivityInterfaceFor<A> {
   const quick = proxyLocalActivities({ ...rowOptions(), scheduleToCloseTimeout: '15 seconds' });
   const patient = proxyActivities({ ...rowOptions(), scheduleToCloseTimeout: '24 hours' });
   const activity =

@@ -39,31 +39,40 @@ const settings = `[safe]
 
 /** Git without a terminal, hooks, or anybody's settings but ours. `root` is where ours are kept. */
 export function createGit(root: string, env: Environment): Git {
+  const environment = createGitEnvironment(root, env);
+  return async (gitDir, args, { signal, heartbeat, env: extra } = {}) =>
+    runCommand(['git', '--git-dir', gitDir, ...args], {
+      cwd: root,
+      env: { ...(await environment(gitDir)), ...extra },
+      signal,
+      onOutput: () => heartbeat?.(),
+    });
+}
+
+/** The whole environment of a git process. The first call writes the settings that it points to. */
+export function createGitEnvironment(
+  root: string,
+  env: Environment,
+): (gitDir: string) => Promise<Record<string, string>> {
   const settingsPath = join(root, '.gitconfig');
   let written: Promise<void> | undefined;
 
-  return async (gitDir, args, { signal, heartbeat, env: extra } = {}) => {
+  return async (gitDir) => {
     written ??= writeSettings(root, settingsPath).catch((error: unknown) => {
       written = undefined;
       throw error;
     });
     await written;
-    return runCommand(['git', '--git-dir', gitDir, ...args], {
-      cwd: root,
-      env: {
-        ...inheritedEnv(env),
-        LC_ALL: 'C',
-        GIT_TERMINAL_PROMPT: '0',
-        GIT_CONFIG_NOSYSTEM: '1',
-        GIT_CONFIG_GLOBAL: settingsPath,
-        GIT_ATTR_NOSYSTEM: '1',
-        GIT_SSH_COMMAND: 'ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15',
-        HOLDFAST_GIT: gitDir,
-        ...extra,
-      },
-      signal,
-      onOutput: () => heartbeat?.(),
-    });
+    return {
+      ...inheritedEnv(env),
+      LC_ALL: 'C',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_CONFIG_GLOBAL: settingsPath,
+      GIT_ATTR_NOSYSTEM: '1',
+      GIT_SSH_COMMAND: 'ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15',
+      HOLDFAST_GIT: gitDir,
+    };
   };
 }
 

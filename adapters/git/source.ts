@@ -139,7 +139,7 @@ export function createGitSource({ root, env }: { readonly root: string; readonly
     return stdout;
   }
 
-  return { fetch, resolve, parentOf, export: exportCommit };
+  return { fetch, resolve, parentOf, export: exportCommit, mirrorOf };
 }
 
 export type GitSource = ReturnType<typeof createGitSource>;

@@ -3,12 +3,9 @@ import type { DeployResult } from '../../domain/deploy/schemas.ts';
 import type { DeployKind, Phase } from '../../domain/deploy/words.ts';
 import type { ServiceSpec } from '../../domain/service.ts';
 import type { Sql } from './connect.ts';
+import { createEvidenceStore, type StoredCheck } from './evidence.ts';
 import { createOverrideStore, type StoredOverride } from './overrides.ts';
 import { readSpec } from './services.ts';
-
-export interface StoredEvidence extends Required<NewEvidence> {
-  readonly at: Date;
-}
 
 export interface StoredDeploy {
   readonly id: string;
@@ -21,7 +18,7 @@ export interface StoredDeploy {
   readonly run_id: string | null;
   readonly requested_at: Date;
   readonly closed_at: Date | null;
-  readonly evidence: readonly StoredEvidence[];
+  readonly evidence: readonly StoredCheck<Phase>[];
   /** What people said to the run, oldest first. */
   readonly overrides: readonly StoredOverride[];
 }
@@ -61,19 +58,13 @@ export function createDeployStore(sql: Sql) {
         where id = ${id}`;
     },
 
-    async addEvidence(id: string, evidence: NewEvidence): Promise<void> {
-      await sql`
-        insert into evidence (deploy_id, "check", phase, ok, reason, detail)
-        values (${id}, ${evidence.check}, ${evidence.phase}, ${evidence.ok}, ${evidence.reason},
-          ${sql.json((evidence.detail ?? {}) as never)})
-        on conflict (deploy_id, "check") do nothing`;
-    },
+    addEvidence: (id: string, evidence: NewEvidence): Promise<void> =>
+      createEvidenceStore<Phase>(sql).add(id, evidence),
 
     async find(id: string): Promise<StoredDeploy | null> {
       const [row] = await sql<DeployRow[]>`select ${columns(sql)} from deploys where id = ${id}`;
       if (row === undefined) return null;
-      const evidence = await sql<StoredEvidence[]>`
-        select "check", phase, ok, reason, detail, at from evidence where deploy_id = ${id} order by id`;
+      const evidence = await createEvidenceStore<Phase>(sql).list(id);
       return { ...row, evidence, overrides: await createOverrideStore(sql).list(id) };
     },
 

@@ -7,9 +7,12 @@ export interface NewEvent {
   readonly subject: string;
   readonly actor: string;
   readonly deploy_id?: string | null;
+  readonly wave_id?: string | null;
   readonly data?: Readonly<Record<string, unknown>>;
   /** Two appends with the same key are one event: what a retried activity writes again. */
   readonly once?: string;
+  /** Default: now. */
+  readonly at?: Date;
 }
 
 export interface StoredEvent {
@@ -20,6 +23,7 @@ export interface StoredEvent {
   readonly subject: string;
   readonly actor: string;
   readonly deploy_id: string | null;
+  readonly wave_id: string | null;
   readonly data: Record<string, unknown>;
 }
 
@@ -30,15 +34,16 @@ export function createEventStore(sql: postgres.ISql) {
   return {
     async append(event: NewEvent): Promise<void> {
       await sql`
-        insert into events (type, phase, subject, actor, deploy_id, data, once)
-        values (${event.type}, ${event.phase ?? null}, ${event.subject}, ${event.actor}, ${event.deploy_id ?? null},
-          ${sql.json((event.data ?? {}) as never)}, ${event.once ?? null})
+        insert into events (type, phase, subject, actor, deploy_id, wave_id, data, once, at)
+        values (${event.type}, ${event.phase ?? null}, ${event.subject}, ${event.actor}, ${event.deploy_id ?? null}, ${event.wave_id ?? null},
+          ${sql.json((event.data ?? {}) as never)}, ${event.once ?? null},
+          coalesce(${event.at ?? null}::timestamptz, now()))
         on conflict (once) do nothing`;
     },
 
     async list(page: { after?: number; limit: number; subject?: string | undefined }): Promise<StoredEvent[]> {
       const rows = await sql<(Omit<StoredEvent, 'id'> & { id: string })[]>`
-        select id, at, type, phase, subject, actor, deploy_id, data from events
+        select id, at, type, phase, subject, actor, deploy_id, wave_id, data from events
         where id > ${page.after ?? 0} ${page.subject === undefined ? sql`` : sql`and subject = ${page.subject}`}
         order by id limit ${page.limit}`;
       return rows.map((row) => ({ ...row, id: Number(row.id) }));

@@ -9,12 +9,20 @@ import { ApiProblem } from '../problem.ts';
 import { jsonSchemaOf } from './json-schema.ts';
 
 /** What only a person does, or only a machine reads. */
-const notTools = ['metrics_show', 'service_register', 'token_create', 'token_list', 'token_revoke'] as const;
+const notTools = [
+  // Bytes have no place in a call.
+  'source_upload',
+  ...(['project_webhook', 'project_webhook_secret'] as const),
+  ...(['metrics_show', 'service_register', 'token_create', 'token_list', 'token_revoke'] as const),
+  ...(['proposal_approve', 'proposal_reject', 'question_set_put', 'export_read', 'import_apply'] as const),
+] as const;
 
 type ToolName = Exclude<ActionName, (typeof notTools)[number]>;
 type Changing = { [N in ToolName]: (typeof actions)[N]['method'] extends 'get' ? never : N }[ToolName];
 
 interface Hints {
+  /** Left out: whether it is a GET. */
+  readonly readOnlyHint?: true;
   /** Takes away or replaces something that was there. */
   readonly destructiveHint: boolean;
   /** A second time changes no more than the first. */
@@ -24,10 +32,26 @@ interface Hints {
 }
 
 const changing: Readonly<Record<Changing, Hints>> = {
+  search: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  source_file_remove: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  evaluation_start: { destructiveHint: false, idempotentHint: false, openWorldHint: false },
   service_stop: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
   safe_mode_clear: { destructiveHint: false, idempotentHint: true, openWorldHint: false },
   deploy_start: { destructiveHint: true, idempotentHint: false, openWorldHint: true },
   deploy_override: { destructiveHint: true, idempotentHint: false, openWorldHint: false },
+  wave_start: { destructiveHint: true, idempotentHint: false, openWorldHint: true },
+  wave_approve: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  wave_pause: { destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  wave_resume: { destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  wave_cancel: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  wave_retry: { destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  wave_complete: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  project_refresh: { destructiveHint: true, idempotentHint: true, openWorldHint: true },
+  project_rollback: { destructiveHint: true, idempotentHint: false, openWorldHint: false },
+  project_release: { destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  project_propose: { destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  project_refine_propose: { destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  proposal_withdraw: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
 };
 const reading: Hints = { destructiveHint: false, idempotentHint: true, openWorldHint: false };
 
@@ -35,7 +59,15 @@ const reading: Hints = { destructiveHint: false, idempotentHint: true, openWorld
 const descriptions: Readonly<Partial<Record<ToolName, string>>> = {
   deploy_start:
     'Deploy a service, or roll it back. Answers at once with the deploy; call deploy_show with its id until closed_at is set.',
+  search:
+    'Search the projects that are named, and no others. Hits come best first, each with its project, source, path, heading and offsets. Look at degraded before calling an empty answer nothing: it says what was away.',
+  evaluation_start:
+    'Measure the answers to a question set of a project. Answers at once; call evaluation_show with its id until result.state is done or failed.',
   deploy_show: 'One deploy with its evidence: how far it got, and once closed_at is set, its outcome and why.',
+  project_propose:
+    'Propose a new project. Nothing is in force before a person approves it: proposal_show with its id says what became of it.',
+  project_refine_propose:
+    'Propose another version of a project, by the version that project_show told. What is not named stays as it is; a list that is named, such as sources or aliases, is taken whole. A person approves it.',
   service_stop: 'Stop a service and keep it stopped. Answers at once with the run that stops it.',
 };
 

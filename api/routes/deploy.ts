@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { DeployStore, StoredDeploy } from '../../adapters/postgres/deploys.ts';
 import type { ServiceStore } from '../../adapters/postgres/services.ts';
-import { RunInTheWay, type DeployRuns, type RunReference } from '../../adapters/temporal/deploys.ts';
+import type { DeployRuns } from '../../adapters/temporal/deploys.ts';
+import { RunInTheWay, type RunReference } from '../../adapters/temporal/start-alone.ts';
 import { deployIdOf } from '../../domain/deploy/ids.ts';
 import { emptyResult } from '../../domain/deploy/result.ts';
 import type { DeployInput } from '../../domain/deploy/run.ts';
@@ -22,7 +23,7 @@ export interface DeployRouteDeps {
   readonly deploys: DeployStore;
   readonly start: DeployRuns['start'];
   readonly runs: Runs;
-  readonly streams: Streams;
+  readonly streams: Streams<StoredDeploy>;
 }
 
 export function deployRoutes(route: Route, deps: DeployRouteDeps): void {
@@ -69,8 +70,8 @@ async function startDeploy(
   spec: ServiceSpec,
 ): Promise<StoredDeploy> {
   const run = await start(input).catch((error: unknown): RunReference => {
-    if (error instanceof RunInTheWay && error.deploy_id === input.deploy_id) return error.run;
-    return busyWith(runs, input.service)(error);
+    if (error instanceof RunInTheWay && error.record_id === input.deploy_id) return error.run;
+    return busyWith(runs, 'service', input.service)(error);
   });
   await deploys.open(input, run, emptyResult(input.request, spec.deployment_context), spec);
   const deploy = await deploys.find(input.deploy_id);

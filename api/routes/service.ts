@@ -37,7 +37,9 @@ export function serviceRoutes(route: Route, { services, events, stop, tellWatch,
 
   route('service_stop', async ({ params, caller }) => {
     const { name, spec } = await known(services, params.name);
-    const run = await stop({ service: name, box: spec.box, actor: caller.actor }).catch(busyWith(runs, name));
+    const run = await stop({ service: name, box: spec.box, actor: caller.actor }).catch(
+      busyWith(runs, 'service', name),
+    );
     return { status: 202, body: { ...run, run_url: runs.urlOf(run) } };
   });
 

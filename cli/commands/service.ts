@@ -20,7 +20,8 @@ export function serviceCommands(program: Command): void {
     .action(
       runs(async ({ api, out }, name: string, options: { file: string }) => {
         const { serviceSchema } = await import('../../domain/service.ts');
-        const spec = await readSpec(options.file);
+        const { readJson } = await import('../json-file.ts');
+        const spec = await readJson(options.file);
         const registered = await api.put(pathOf(name), spec, serviceSchema);
         out.data(registered, [`${name} is registered`]);
         out.message(`next: holdfast deploy ${name}`);
@@ -92,20 +93,6 @@ function pathOf(name: string): string {
 
 function mode({ safe_mode }: Service): string {
   return safe_mode ? 'safe mode' : 'automatic';
-}
-
-async function readSpec(path: string): Promise<unknown> {
-  const { readFile } = await import('node:fs/promises');
-  const { text } = await import('node:stream/consumers');
-  const { usageError } = await import('../cli-error.ts');
-  const content = await (path === '-' ? text(process.stdin) : readFile(path, 'utf8')).catch((error: unknown) => {
-    throw usageError(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  });
-  try {
-    return JSON.parse(content) as unknown;
-  } catch (error) {
-    throw usageError(`${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 async function stopService({ api, out }: Context, name: string, options: StopOptions): Promise<ExitCode> {

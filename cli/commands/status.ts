@@ -12,9 +12,16 @@ export function statusCommand(program: Command): void {
         const mark = state === 'ok' ? out.paint('green', '✓') : out.paint('red', '✗');
         return `  ${mark} ${name.padEnd(9)} ${reason ?? version ?? ''}`.trimEnd();
       });
+      const { embeddings } = health;
+      const words =
+        embeddings.state === 'ok' ? embeddings.identity : `search by words only: ${embeddings.reason ?? ''}`;
+      lines.push(
+        `  ${embeddings.state === 'unavailable' ? out.paint('red', '✗') : out.paint('green', '✓')} embeddings ${words}`,
+      );
       out.data(health, [`${health.status}  build ${health.build_sha.slice(0, 8)}  ${api.url}`, ...lines]);
       if (health.status === 'ok') return exitCodes.ok;
-      const away = Object.entries(health.servers).filter(([, { state }]) => state !== 'ok');
+      const parts = Object.entries({ ...health.servers, embeddings });
+      const away = parts.filter(([, { state }]) => state === 'unavailable');
       out.message(`holdfast: degraded: ${away.map(([name]) => name).join(', ')}`);
       out.message('next: holdfast doctor');
       return exitCodes.partial;

@@ -1,5 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { canonicalJson } from '../canonical-json.ts';
 import type { ServiceSpec } from '../service.ts';
 
 /**
@@ -10,12 +11,4 @@ export function configHash({ run, build, container }: Pick<ServiceSpec, 'run' | 
   const { argv, env, cwd } = run;
   const steps = build.map((step) => step.argv);
   return `sha256:${bytesToHex(sha256(utf8ToBytes(canonicalJson({ argv, env, cwd, build: steps, container }))))}`;
-}
-
-/** JSON with the keys in one order, whoever wrote the object. */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) => {
-    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
-    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
 }

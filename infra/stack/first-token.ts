@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, databaseUrl } from '../../adapters/postgres/connect.ts';
 import { createTokenStore } from '../../adapters/postgres/tokens.ts';
-import { writeAtomically, type Home } from './home.ts';
+import { writeAtomically } from '../write-atomically.ts';
+import type { Home } from './home.ts';
 
 export interface FirstToken {
   /** Only at the first run. */

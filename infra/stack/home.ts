@@ -1,10 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { freeBytes } from '../../adapters/files/disk.ts';
 import type { Config } from '../config.ts';
 import { asStackError, StackError } from './stack-error.ts';
+import { keptSecret } from '../kept-secret.ts';
+import { writeAtomically } from '../write-atomically.ts';
 
 /** The format of the data folder. A folder of a newer one is not touched. */
 const format = 1;
@@ -102,24 +103,4 @@ async function needRoom(root: string, bytes: number): Promise<void> {
 }
 
 /** A secret that is made once and then stays: read again at every start. */
-export async function secret(home: Home, name: string): Promise<string> {
-  const path = join(home.secrets, name);
-  if (existsSync(path)) return (await readFile(path, 'utf8')).trim();
-  const value = randomBytes(24).toString('base64url');
-  await writeAtomically(path, value);
-  return value;
-}
-
-/** Whole or not at all, readable by the owner only, and on the disk when this returns. */
-export async function writeAtomically(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const partial = `${path}.partial`;
-  const file = await open(partial, 'w', 0o600);
-  try {
-    await file.writeFile(`${text}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(partial, path);
-}
+export const secret = (home: Home, name: string): Promise<string> => keptSecret(join(home.secrets, name));

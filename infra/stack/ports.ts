@@ -4,7 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeAtomically, type Home } from './home.ts';
+import { writeAtomically } from '../write-atomically.ts';
+import type { Home } from './home.ts';
 import { StackError } from './stack-error.ts';
 
 const portsSchema = z.object({

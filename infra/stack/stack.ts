@@ -5,6 +5,7 @@ import { apps as allApps, startApps } from './apps.ts';
 import { prepareDownloads, type Downloads } from './download/downloads.ts';
 import { ensureFirstToken, type FirstToken } from './first-token.ts';
 import { prepareHome, type Home } from './home.ts';
+import { prepareModel } from './model/prepare.ts';
 import { choosePorts, type Ports } from './ports.ts';
 import { ownServer, postgresUrl, readyPostgres } from './postgres/postgres.ts';
 import { findPostgres } from './postgres/ways.ts';
@@ -61,7 +62,8 @@ export async function startStack(config: Config, report: Report, { apps, signal 
     const ports = await choosePorts(home, { ...config.ports, api: config.api.port }, say);
     const downloads = prepareDownloads({ enabled: config.downloads, cache: config.cache, say, signal });
     const servers = await startServers({ config, home, ports, downloads, supervision, report, signal });
-    const starting = { config, home, servers, supervision, report, signal, which: allApps };
+    const modelFolder = apps ? await prepareModel(config, home.root, downloads, report) : null;
+    const starting = { config, home, servers, modelFolder, supervision, report, signal, which: allApps };
     const token = apps ? await ensureFirstToken(home, servers.database_url, config.postgres.database) : null;
     const addresses = apps
       ? await startApps({ ...starting, api: { url: apiUrl(config, ports.api), port: ports.api } })

@@ -8,7 +8,8 @@ import { actions, type Action } from '../../domain/action.ts';
 import { startApi, type TestApi } from './start-api.ts';
 
 let api: TestApi;
-beforeAll(async () => (api = await startApi()));
+// There are more actions to ask without a token than a minute allows.
+beforeAll(async () => (api = await startApi({ limits: { failedLoginsPerMinute: 1_000 } })));
 afterAll(() => api.close());
 
 const table = Object.entries<Action>(actions);
@@ -19,10 +20,11 @@ test('O1 every action has a path and method of its own', () => {
   expect(new Set(keys).size).toBe(keys.length);
 });
 
-test.each(table)('O2 %s: who is let in, by role', async (_name, action) => {
+test.each(table)('O2 %s: who is let in, by role', async (name, action) => {
   const withoutToken = await api.ask(action.method.toUpperCase(), example(action), { token: null });
   if (action.role === null) {
-    expect(withoutToken.status).toBe(200);
+    // A webhook has a signature in the place of a token.
+    expect(withoutToken.status).toBe(name === 'project_webhook' ? 401 : 200);
     return;
   }
   expect(withoutToken.status).toBe(401);

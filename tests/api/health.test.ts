@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { healthSchema } from '../../domain/health.ts';
+import { createLexicalOnly } from '../../adapters/embeddings/embedder.ts';
 import { connectQdrant } from '../../adapters/qdrant/connect.ts';
 import { createHealth } from '../../api/health.ts';
 import { servers } from '../support/servers.ts';
@@ -97,7 +98,8 @@ test('O1 the worker is well while something polls the queue of the workflows', a
     const taskQueue = serviceNameOfItsOwn();
     const build = { build_sha: 'a', build_time: 'b', build_branch: 'c' };
     const qdrant = connectQdrant(servers().qdrant);
-    const behind = { sql: databases.ops, temporal, qdrant, namespace, build, version: '0', taskQueue };
+    const embeddings = createLexicalOnly('not asked for');
+    const behind = { sql: databases.ops, temporal, qdrant, embeddings, namespace, build, version: '0', taskQueue };
     expect((await createHealth(behind)()).servers.worker.state).toBe('unavailable');
     const { connection } = temporal;
     const poll = { namespace, taskQueue: { name: taskQueue }, identity: 'test' };

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createBox } from '../../adapters/box.ts';
 import { connect, type Sql } from '../../adapters/postgres/connect.ts';
+import { createLexicalOnly, type Embeddings } from '../../adapters/embeddings/embedder.ts';
 import { createInstanceStore } from '../../adapters/postgres/instances.ts';
 import { createTokenStore } from '../../adapters/postgres/tokens.ts';
 import { connectQdrant, type QdrantServer } from '../../adapters/qdrant/connect.ts';
@@ -83,6 +84,7 @@ export interface TestApiOptions extends Partial<Pick<AppDeps, 'limits' | 'stream
   readonly databaseUrl?: string;
   readonly temporalAddress?: string;
   readonly qdrant?: QdrantServer;
+  readonly embeddings?: Embeddings;
 }
 
 export const uiUrl = 'http://127.0.0.1:8233';
@@ -92,19 +94,25 @@ export const namespace = 'holdfast';
 export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const databases = await freshDatabases();
   const url = options.databaseUrl ?? databases.opsUrl;
-  const pools: readonly [Sql, Sql] = [
+  const pools: readonly [Sql, Sql, Sql] = [
     connect(url, { name: 'test-api', max: 8 }),
     connect(url, { name: 'test-api-keys', max: 4 }),
+    connect(databases.dataUrl, { name: 'test-api-data', max: 8 }),
   ];
   const address = options.temporalAddress ?? servers().temporalAddress;
   const temporal = connectTemporal({ address, namespace });
   const qdrant = connectQdrant(options.qdrant ?? servers().qdrant);
   const build = { build_sha: 'abc', build_time: '2025-01-01T00:00:00Z', build_branch: 'main' };
-  const [sql, keys] = pools;
+  const [sql, keys, data] = pools;
   const home = mkdtempSync(join(tmpdir(), 'holdfast-api-'));
   const paths = boxPaths({ home, dockerHost: `unix://${join(home, 'no-docker.sock')}` });
   const thisBox = createBox({ ...paths, env: process.env, instances: createInstanceStore(sql) });
-  const parts = createParts({ sql, keys, temporal, qdrant, namespace, uiUrl, build, version: '0.0.0', thisBox });
+  const sourceRoots = [join(home, 'sources')];
+  const parts = createParts({
+    embeddings: options.embeddings ?? createLexicalOnly('a test that embeds nothing'),
+    webhookKey: () => Promise.resolve('a key of this test'),
+    ...{ sql, keys, data, home, sourceRoots, temporal, qdrant, namespace, uiUrl, build, version: '0.0.0', thisBox },
+  });
   const lines: string[] = [];
   const log = createLogger('debug', { write: (line) => void lines.push(line) });
   const app = createApp({ host: '127.0.0.1', ...options, ...parts, log, box: 'testbox' });
@@ -124,7 +132,8 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     ask: (method, path, ask = {}) =>
       request(`${base}${path}`, method, { token: method === 'PUT' ? tokens.admin : tokens.operator, ...ask }),
     async close() {
-      app.streams.close();
+      app.streams.deploys.close();
+      app.streams.waves.close();
       server.closeAllConnections();
       server.close();
       // A retry that finds the connection closed throws where nobody can catch it.

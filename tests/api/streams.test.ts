@@ -71,12 +71,12 @@ test('O1 a quiet stream has heartbeats; streams of one deploy share a poll; one 
   const id = await openDeploy();
   const streams = [await follow(id), await follow(id)];
   await until(() => streams.every(({ comments }) => comments.length > 1));
-  expect(api.app.streams.counts()).toEqual({ deploys: 1, streams: 2 });
+  expect(api.app.streams.deploys.counts()).toEqual({ followed: 1, streams: 2 });
   streams[0]?.leave();
-  await until(() => api.app.streams.counts().streams === 1);
+  await until(() => api.app.streams.deploys.counts().streams === 1);
   streams[1]?.leave();
-  await until(() => api.app.streams.counts().streams === 0);
-  expect(api.app.streams.counts().deploys).toBe(0);
+  await until(() => api.app.streams.deploys.counts().streams === 0);
+  expect(api.app.streams.deploys.counts().followed).toBe(0);
 });
 
 test('O1 more streams than it serves are 503 with Retry-After; an unknown deploy is 404', async () => {
@@ -85,6 +85,6 @@ test('O1 more streams than it serves are 503 with Retry-After; an unknown deploy
   const refused = await follow(id);
   expect([refused.answer.status, refused.answer.headers.get('retry-after')]).toEqual([503, '5']);
   for (const stream of streams) stream.leave();
-  await until(() => api.app.streams.counts().streams === 0);
+  await until(() => api.app.streams.deploys.counts().streams === 0);
   expect((await follow(randomUUID())).answer.status).toBe(404);
 });

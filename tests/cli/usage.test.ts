@@ -181,7 +181,7 @@ describe('where no API answers', () => {
 
 describe('doctor', () => {
   const ids = [
-    ...['node', 'npm', 'git', 'home', 'disk', 'docker', 'temporal', 'postgres', 'qdrant'],
+    ...['node', 'npm', 'git', 'home', 'disk', 'docker', 'temporal', 'postgres', 'qdrant', 'embeddings'],
     ...['supervisor', 'worker', 'api'],
   ];
 

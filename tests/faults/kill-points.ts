@@ -1,8 +1,8 @@
-import { createDeployBench, type DeployBench, type Fault, type MakeService } from '../support/deploy-bench.ts';
-import { createRandom, fullSize, seed } from '../support/proof-size.ts';
+import { killPlans, type SideEffect } from './kill-plans.ts';
+import { createDeployBench, type DeployBench, type MakeService } from '../support/deploy-bench.ts';
 
 /** Everything that a bad deploy and its rollback change, in the order in which they do. */
-const sideEffects: readonly (readonly [activity: string, nth: number])[] = [
+const sideEffects: readonly SideEffect[] = [
   ['buildRelease', 1],
   ['placeInstance', 1],
   ['setDesired', 1],
@@ -14,18 +14,6 @@ const sideEffects: readonly (readonly [activity: string, nth: number])[] = [
   ['stopOthers', 2],
   ['startInstance', 2],
 ];
-const moments = ['before', 'during', 'after'] as const;
-
-/** Full size: the worker dies before, during and after each side effect. CI: at some of these points, as the seed says. */
-function plans(): readonly (readonly [name: string, faults: readonly Fault[]])[] {
-  const at = (when: Fault['when']) => sideEffects.map(([activity, nth]) => ({ activity, nth, when }));
-  if (fullSize) return moments.map((when) => [`${when} each of ${sideEffects.length} side effects`, at(when)]);
-  const random = createRandom();
-  const points = moments.flatMap((when) => at(when));
-  const some = Array.from({ length: 3 }, () => points.splice(Math.floor(random() * points.length), 1)[0]);
-  return [[`at 3 points (seed ${seed})`, some.filter((fault) => fault !== undefined)]];
-}
-
 /** Issue 4, proof 1, for one driver. */
 export function provesKills(driver: string, make: MakeService): void {
   describe(`SIGKILL of the worker, ${driver}`, () => {
@@ -41,7 +29,7 @@ export function provesKills(driver: string, make: MakeService): void {
     }, 120_000);
     afterAll(() => bench.close(), 60_000);
 
-    test.each(plans())(
+    test.each(killPlans(sideEffects, 3))(
       'D10 a bad deploy whose worker dies %s is rolled back, with nothing twice and nothing stranded',
       async (_, faults) => {
         await bench.repository.commit({ number: (number += 1), wellForMs: 1_000 });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDocker } from '../../adapters/docker/connection.ts';
-import { createDeployBench, type DeployBench, type Fault, type MakeService } from '../support/deploy-bench.ts';
+import type { Fault } from '../support/bench-worker.ts';
+import { createDeployBench, type DeployBench, type MakeService } from '../support/deploy-bench.ts';
 import { describeDocker, dockerSocket } from '../support/docker.ts';
 import { fullSize } from '../support/proof-size.ts';
 import { behavingContainer } from '../support/web-releases.ts';
@@ -91,7 +92,7 @@ describeDocker('start-first, docker', () => {
     expect([...new Set(answers)]).toEqual(versions(number - 1, number));
     expect(await containers()).toEqual([`${id}.candidate`]);
     const checks = await bench.databases.ops<{ check: string }[]>`
-      select "check" from evidence where deploy_id = ${id} and "check" in ('switch', 'retired') and ok order by id`;
+      select "check" from evidence where record_id = ${id} and "check" in ('switch', 'retired') and ok order by id`;
     expect(checks.map(({ check }) => check)).toEqual(['switch', 'retired']);
     await expectNothingTwice(bench, id, `Hello from version ${number}`);
   }, 60_000);

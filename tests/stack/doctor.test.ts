@@ -19,7 +19,7 @@ test('before the first start every part is fine or has advice, and nothing is ma
   const checks = await diagnose(configFor(home));
   expect(checks.filter(({ state }) => state === 'fail')).toEqual([]);
   for (const { state, advice } of checks) expect(advice === null).toBe(state === 'ok');
-  const ids = ['node', 'npm', 'git', 'home', 'disk', 'docker', 'temporal', 'postgres', 'qdrant'];
+  const ids = ['node', 'npm', 'git', 'home', 'disk', 'docker', 'temporal', 'postgres', 'qdrant', 'embeddings'];
   expect(checks.map(({ id }) => id)).toEqual([...ids, 'supervisor', 'worker', 'api']);
   expect(existsSync(home)).toBe(false);
 });
@@ -27,7 +27,7 @@ test('before the first start every part is fine or has advice, and nothing is ma
 test('holdfast doctor is exit code 0 when nothing failed, and its JSON is the checks', () => {
   const { status, stdout } = doctor({}, '--json');
   expect(status).toBe(0);
-  expect(checkSchema.array().parse(JSON.parse(stdout))).toHaveLength(12);
+  expect(checkSchema.array().parse(JSON.parse(stdout))).toHaveLength(13);
 });
 
 test('a Docker that Holdfast cannot speak to fails nothing: the doctor says what it needs', () => {

@@ -27,7 +27,7 @@ function downloads(enabled = true): Downloads {
 }
 
 /** As the hub shows it: git's id of every file, and of what is in LFS that of its pointer, beside the file's SHA-256. */
-function publish(listedTokenizer = tokenizer): Model {
+function publish({ listedTokenizer = tokenizer, knownWeights = weights } = {}): Model {
   const listing = [
     { type: 'directory', oid: '0'.repeat(40), size: 0, path: 'onnx' },
     { type: 'file', oid: gitBlob(listedTokenizer), size: listedTokenizer.length, path: 'tokenizer.json' },
@@ -43,12 +43,15 @@ function publish(listedTokenizer = tokenizer): Model {
   server.files.set('/tokenizer.json', { body: tokenizer });
   server.files.set('/onnx/model.onnx', { body: weights, redirect: `${server.url}/lfs` });
   server.files.set('/lfs', { body: weights });
-  const files = ['tokenizer.json', 'onnx/model.onnx'].map((path) => ({
+  const files = [
+    { path: 'tokenizer.json', sha256: sumOf(tokenizer) },
+    { path: 'onnx/model.onnx', sha256: sumOf(knownWeights) },
+  ].map(({ path, sha256 }) => ({
     title: path,
     key: `model-${path.replaceAll('/', '-')}`,
     url: `${server.url}/${path}`,
     checksum: { kind: 'hub listing', url: `${server.url}/tree`, name: path } as const,
-    path,
+    ...{ path, sha256 },
   }));
   return { name: 'model', revision, files };
 }
@@ -67,8 +70,16 @@ test('a model’s files are downloaded, all or none, and found from then on', as
 });
 
 test('one file that is not what the hub lists, by git’s id of it, and there is no model', async () => {
-  await expect(downloadedModel(publish(Buffer.from('{}')), downloads())()).rejects.toThrow(/^NOT USED: .*git-blob:/);
+  await expect(downloadedModel(publish({ listedTokenizer: Buffer.from('{}') }), downloads())()).rejects.toThrow(
+    /^NOT USED: .*git-blob:/,
+  );
   expect(readdirSync(cache)).toEqual(['downloads']);
+});
+
+test('one file that is not the one that Holdfast knows, whatever the hub lists, and there is no model', async () => {
+  const model = publish({ knownWeights: Buffer.from('other weights') });
+  await expect(downloadedModel(model, downloads())()).rejects.toThrow(/^NOT USED: .*Holdfast knows/);
+  expect(await findModel(cache, model)).toBeNull();
 });
 
 test('a file that changed in the cache makes it another model, which is not used', async () => {

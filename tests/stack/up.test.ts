@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identityOf, isAlive, type ProcessIdentity } from '../../adapters/process/identity.ts';
 import { packageRoot } from '../../infra/package-root.ts';
-import { writeAtomically } from '../../infra/stack/home.ts';
+import { writeAtomically } from '../../infra/write-atomically.ts';
 import { createFolder, environmentFor } from '../support/own-home.ts';
 
 const folder = createFolder();

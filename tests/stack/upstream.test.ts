@@ -39,7 +39,7 @@ test('all is fetched over TLS, by version or revision, and no two share a place 
     }
   }
   const keys = files.map(({ key }) => key);
-  expect(new Set(keys).size).toBe(8);
+  expect(new Set(keys).size).toBe(7);
   expect(keys.filter((key) => /[^\w.-]/.test(key))).toEqual([]);
 });
 

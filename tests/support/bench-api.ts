@@ -1,6 +1,8 @@
+import { tmpdir } from 'node:os';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createLexicalOnly } from '../../adapters/embeddings/embedder.ts';
 import { connect } from '../../adapters/postgres/connect.ts';
 import { connectQdrant } from '../../adapters/qdrant/connect.ts';
 import { createTokenStore } from '../../adapters/postgres/tokens.ts';
@@ -30,9 +32,25 @@ export async function startBenchApi({ databases, client, box }: DeployBench): Pr
   const temporal = { client, connection: client.connection, close: async () => undefined };
   const qdrant = connectQdrant(servers().qdrant);
   const build = { build_sha: 'abc', build_time: '2025-01-01T00:00:00Z', build_branch: 'main' };
+  const { data } = databases;
   const { namespace } = client.options;
   const parts = createParts({
-    ...{ sql, keys, temporal: temporal as never, qdrant, namespace, uiUrl: null, build, version: '0', thisBox: box },
+    embeddings: createLexicalOnly('a test that embeds nothing'),
+    webhookKey: () => Promise.resolve('a key of this test'),
+    ...{
+      sql,
+      keys,
+      data,
+      sourceRoots: [],
+      home: tmpdir(),
+      temporal: temporal as never,
+      qdrant,
+      namespace,
+      uiUrl: null,
+      build,
+      version: '0',
+      thisBox: box,
+    },
   });
   const log = createLogger('error', { write: () => undefined });
   const server = createServer(createApp({ host: '127.0.0.1', ...parts, log, box: 'bench' }).express);

@@ -65,7 +65,7 @@ function compileInto(root: string, sources: Sources): void {
   }
   copyFileSync(join(packageRoot, 'package.json'), join(partial, 'package.json'));
   cpSync(join(packageRoot, 'infra/migrations'), join(partial, 'infra/migrations'), { recursive: true });
-  symlinkSync(join(packageRoot, 'infra/qdrant'), join(partial, 'infra/qdrant'), 'dir');
+  for (const name of ['infra/qdrant', 'infra/model']) symlinkSync(join(packageRoot, name), join(partial, name), 'dir');
   symlinkSync(join(packageRoot, 'node_modules'), join(partial, 'node_modules'), 'dir');
   const bundle = process.env['HOLDFAST_TEST_BUNDLE'];
   if (bundle !== undefined) symlinkSync(bundle, join(partial, 'dist/workflow-bundle.js'));

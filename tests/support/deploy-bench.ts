@@ -1,9 +1,6 @@
 import { Connection, Client } from '@temporalio/client';
 import getPort from 'get-port';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,8 +13,8 @@ import { deployRequestSchema } from '../../domain/deploy/schemas.ts';
 import { serviceSpecSchema, type ServiceSpecInput } from '../../domain/service.ts';
 import { createWebRepository, type WebRepository } from '../../infra/demo/web-service.ts';
 import { boxPaths } from '../../infra/box-paths.ts';
-import { packageRoot } from '../../infra/package-root.ts';
 import { ensureNamespace } from '../../adapters/temporal/namespace.ts';
+import { createBenchWorker } from './bench-worker.ts';
 import { freshDatabases, servers } from './servers.ts';
 import { removeTree } from './remove-tree.ts';
 
@@ -31,13 +28,6 @@ export interface BenchService {
 }
 
 export type MakeService = (home: string) => Promise<BenchService>;
-
-/** A point in a run at which its worker dies: the nth call of an activity in that run. */
-export interface Fault {
-  readonly activity: string;
-  readonly nth: number;
-  readonly when: 'before' | 'during' | 'after';
-}
 
 /** A web service as a process, on a port of its own. */
 export function webProcess(more: Partial<ServiceSpecInput> = {}): MakeService {
@@ -83,8 +73,7 @@ export async function createDeployBench(
   const { spec, repository, url } = await make(home);
   await services.register(service, { ...serviceSpecSchema.parse({ watch: shortWatch, ...spec }), box: 'bench' });
 
-  const faultPlan = join(home, 'faults.json');
-  let worker: ChildProcess | null = null;
+  const worker = createBenchWorker({ home, databases, namespace, env: { DOCKER_HOST: paths.dockerHost } });
   const bench = {
     service,
     home,
@@ -97,61 +86,7 @@ export async function createDeployBench(
     client,
     url,
 
-    startWorker(): void {
-      const faults = existsSync(faultPlan) ? ['--import', join(packageRoot, 'tests/support/faults.js')] : [];
-      worker = spawn(process.execPath, [...faults, join(packageRoot, 'dist/workers/main.js')], {
-        stdio: ['ignore', 'ignore', 'inherit'],
-        env: {
-          ...process.env,
-          HOLDFAST_HOME: home,
-          HOLDFAST_TEST_FAULTS: faultPlan,
-          DOCKER_HOST: paths.dockerHost,
-          HOLDFAST_BOX: 'bench',
-          HOLDFAST_DATABASE: databases.database,
-          DATABASE_URL: servers().databaseUrl,
-          TEMPORAL_ADDRESS: servers().temporalAddress,
-          TEMPORAL_NAMESPACE: namespace,
-        },
-      });
-    },
-
-    /** From now on the worker dies at these points, once at each, and is started again. Returns those that it died at. */
-    async dieAt(faults: readonly Fault[], work: () => Promise<void>): Promise<readonly Death[]> {
-      rmSync(`${faultPlan}.done`, { force: true });
-      writeFileSync(faultPlan, JSON.stringify(faults));
-      await bench.killWorker();
-      bench.startWorker();
-      const deaths: Death[] = [];
-      const revive = setInterval(() => {
-        if (worker === null || (worker.exitCode === null && worker.signalCode === null)) return;
-        bench.startWorker();
-      }, 100);
-      try {
-        await work();
-      } finally {
-        clearInterval(revive);
-      }
-      const attempts = linesOf(`${faultPlan}.attempts`).map(Number);
-      for (const line of linesOf(`${faultPlan}.done`)) {
-        const death = JSON.parse(line) as Omit<Death, 'resumed_after_ms'>;
-        const next = attempts.find((at) => at > death.at);
-        deaths.push({ ...death, resumed_after_ms: next === undefined ? null : next - death.at });
-      }
-      rmSync(faultPlan);
-      await bench.killWorker();
-      bench.startWorker();
-      return deaths;
-    },
-
-    async killWorker(): Promise<void> {
-      if (worker === null) return;
-      if (worker.exitCode === null && worker.signalCode === null) {
-        const exit = once(worker, 'exit');
-        worker.kill('SIGKILL');
-        await exit;
-      }
-      worker = null;
-    },
+    ...worker,
 
     async deploy(request: Parameters<typeof deployRequestSchema.parse>[0] = {}): Promise<string> {
       const deploy_id = randomUUID();
@@ -215,24 +150,6 @@ export async function createDeployBench(
   async function aliveInDocker(): Promise<readonly string[]> {
     return spec.driver === 'docker' ? box.drivers.docker.alive(service) : [];
   }
-}
-
-export interface Death {
-  /** `<activity>#<nth>` */
-  readonly activity: string;
-  readonly when: Fault['when'];
-  /** Unix time. */
-  readonly at: number;
-  /** Until any activity of the worker that came back began; null: none did. */
-  readonly resumed_after_ms: number | null;
-}
-
-function linesOf(path: string): readonly string[] {
-  if (!existsSync(path)) return [];
-  return readFileSync(path, 'utf8')
-    .trim()
-    .split('\n')
-    .filter((line) => line !== '');
 }
 
 export type DeployBench = Awaited<ReturnType<typeof createDeployBench>>;

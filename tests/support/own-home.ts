@@ -21,6 +21,8 @@ export function configFor(home: string, env: Readonly<Record<string, string>> = 
     HOLDFAST_CACHE: loadConfig().cache,
     HOLDFAST_BOX: 'test',
     HOLDFAST_DOWNLOADS: 'off',
+    // A model takes memory and seconds: tests that are about one say so.
+    HOLDFAST_EMBEDDINGS: 'none',
     ...env,
   });
 }
@@ -35,6 +37,7 @@ export function environmentFor(home: string, env: Readonly<Record<string, string
     HOLDFAST_HOME: home,
     HOLDFAST_CACHE: loadConfig().cache,
     HOLDFAST_DOWNLOADS: 'off',
+    HOLDFAST_EMBEDDINGS: 'none',
     ...env,
   };
 }

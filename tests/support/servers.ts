@@ -25,6 +25,7 @@ export interface TestDatabases {
   readonly dataUrl: string;
   readonly opsUrl: string;
   readonly ops: Sql;
+  readonly data: Sql;
   drop(): Promise<void>;
 }
 
@@ -35,13 +36,16 @@ export async function freshDatabases(): Promise<TestDatabases> {
   await migrateAll(server, database, join(packageRoot, 'infra/migrations'));
   const opsUrl = databaseUrl(server, `${database}_ops`);
   const ops = connect(opsUrl, { name: 'holdfast-test' });
+  const dataUrl = databaseUrl(server, database);
+  const data = connect(dataUrl, { name: 'holdfast-test-data' });
   return {
     database,
-    dataUrl: databaseUrl(server, database),
+    dataUrl,
     opsUrl,
     ops,
+    data,
     async drop() {
-      await ops.end();
+      await Promise.all([ops.end(), data.end()]);
       const admin = connect(server, { name: 'holdfast-test', max: 1 });
       await admin`drop database if exists ${admin(database)} with (force)`;
       await admin`drop database if exists ${admin(`${database}_ops`)} with (force)`;

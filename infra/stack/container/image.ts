@@ -4,7 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { reasonOf, unlessStatus, type Docker } from '../../../adapters/docker/connection.ts';
 import { finished } from '../../../adapters/docker/images.ts';
 import { Untrusted } from '../download/checksum-record.ts';
-import { writeAtomically, type Home } from '../home.ts';
+import { writeAtomically } from '../../write-atomically.ts';
+import type { Home } from '../home.ts';
 import { WayClosed } from '../ways.ts';
 
 interface ImageSearch {

@@ -6,10 +6,14 @@ import { createWorkingFolder, workingName } from '../working-folder.ts';
 
 // What was built or downloaded, with its sha256 beside it: it is used only as it was when it was put there.
 
-/** Where the file came from, for people; null when it is not there, or half, or another one than was put there. */
-export async function originOf(path: string): Promise<string | null> {
+/**
+ * Where the file came from, for people; null when it is not there, or half, or another one than was put there. `known`: the only
+ * SHA-256 that it may have, in hex.
+ */
+export async function originOf(path: string, known?: string): Promise<string | null> {
   if (!existsSync(path) || !existsSync(`${path}.sha256`)) return null;
   const [sum = '', origin = 'cached'] = (await readFile(`${path}.sha256`, 'utf8')).trim().split('\n');
+  if (known !== undefined && known !== sum) return null;
   return (await sha256Of(path)) === sum ? origin : null;
 }
 

@@ -1,3 +1,4 @@
+import { hubModel } from '../../../adapters/embeddings/local-models.ts';
 import { builtTemporal } from '../prerequisites.js';
 
 // Everything that Holdfast may fetch from other projects: where it is, which version, and where its publisher says its checksum.
@@ -83,6 +84,8 @@ export interface Model {
   readonly files: readonly (UpstreamFile & {
     /** In the model's folder. */
     readonly path: string;
+    /** In hex. */
+    readonly sha256: string;
   })[];
 }
 
@@ -92,7 +95,7 @@ const miniLm = { repository: 'Xenova/all-MiniLM-L6-v2', revision: '751bff37182d3
 export const embeddingModel: Model = {
   name: 'all-MiniLM-L6-v2-int8',
   revision: miniLm.revision,
-  files: ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'onnx/model_quantized.onnx'].map((path) => ({
+  files: [hubModel.tokenizer, hubModel.tokenizerConfig, hubModel.weights].map(({ path, sha256 }) => ({
     title: `all-MiniLM-L6-v2 (${path})`,
     key: `all-MiniLM-L6-v2-${miniLm.revision}-${path.replaceAll('/', '-')}`,
     url: `https://huggingface.co/${miniLm.repository}/resolve/${miniLm.revision}/${path}`,
@@ -101,7 +104,7 @@ export const embeddingModel: Model = {
       url: `https://huggingface.co/api/models/${miniLm.repository}/tree/${miniLm.revision}?recursive=true`,
       name: path,
     },
-    path,
+    ...{ path, sha256 },
   })),
 };
 

@@ -6,7 +6,7 @@ import { ensureImage } from '../container/image.ts';
 import { identityFor, sameFolder } from '../container/order.ts';
 import { containerPart, usableDocker } from '../container/part.ts';
 import { runInContainer } from '../container/run.ts';
-import { writeAtomically } from '../home.ts';
+import { writeAtomically } from '../../write-atomically.ts';
 import type { QdrantPart } from './ways.ts';
 import { qdrantEnvironment, type QdrantSetup } from './qdrant.ts';
 

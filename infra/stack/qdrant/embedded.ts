@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,14 +8,15 @@ import { installSystemPackage } from '../apt.ts';
 import { placeFolder } from '../download/cached-files.ts';
 import type { Downloads } from '../download/downloads.ts';
 import { findPython, packageManager, versionOf, type Python } from '../prerequisites.js';
+import { runPython } from '../run-python.ts';
 import type { QdrantProgram } from './qdrant.ts';
-import { asStackError, StackError } from '../stack-error.ts';
+import { asStackError } from '../stack-error.ts';
 import { WayClosed } from '../ways.ts';
 
 const run = promisify(execFile);
 const source = join(packageRoot, 'infra/qdrant');
 const lock = join(source, 'requirements.txt');
-const beatMs = 30_000;
+const packages = { what: 'the embedded Qdrant', lock: 'infra/qdrant/requirements.txt' };
 
 type EmbeddedQdrant = QdrantProgram & { readonly origin: string };
 type Making = Pick<Downloads, 'cache' | 'say' | 'signal'>;
@@ -64,10 +65,10 @@ function program(folder: string): EmbeddedQdrant {
 
 /** Of these packages and this kind of machine alone; the version of Python stands behind it. */
 async function environmentName(): Promise<string> {
-  const packages = createHash('sha256')
+  const sum = createHash('sha256')
     .update(await readFile(lock))
     .digest('hex');
-  return `qdrant-embedded-${packages.slice(0, 12)}-${process.arch}`;
+  return `qdrant-embedded-${sum.slice(0, 12)}-${process.arch}`;
 }
 
 /** It is put there whole; but the Python that it leads to may have been removed or replaced since. */
@@ -100,54 +101,15 @@ async function usablePython({ say }: Making): Promise<Python> {
 }
 
 async function makeEnvironment(folder: string, python: Python, { say, signal }: Making): Promise<void> {
-  await runPython(python.path, ['-m', 'venv', '--without-pip', folder], { say, signal });
+  const work = { ...packages, say, signal };
+  await runPython(python.path, ['-m', 'venv', '--without-pip', folder], work);
   // By itself, because venv does not tell why it failed.
-  await runPython(pythonOf(folder), ['-m', 'ensurepip'], { say, signal });
+  await runPython(pythonOf(folder), ['-m', 'ensurepip'], work);
   const flags = ['--no-input', '--disable-pip-version-check', '--progress-bar', 'off'];
   // Wheels only, and only those of the lock file: nothing that was fetched is run while it is installed.
   const locked = ['--require-hashes', '--no-deps', '--only-binary', ':all:', '--requirement'];
-  await runPython(pythonOf(folder), ['-m', 'pip', 'install', ...flags, ...locked, lock], { say, signal });
-  await runPython(pythonOf(folder), ['-c', 'import embedded_qdrant.app'], { say, signal }, { PYTHONPATH: source });
+  await runPython(pythonOf(folder), ['-m', 'pip', 'install', ...flags, ...locked, lock], work);
+  await runPython(pythonOf(folder), ['-c', 'import embedded_qdrant.app'], work, { PYTHONPATH: source });
   // So that a power cut leaves all of it, or a folder that does not have its name yet.
   await run('sync', ['-f', folder]).catch(() => undefined);
-}
-
-/** Throws WayClosed with what it said last. The user's settings of pip count, but for those that would install elsewhere. */
-async function runPython(
-  file: string,
-  args: readonly string[],
-  { say, signal }: Pick<Making, 'say' | 'signal'>,
-  more: NodeJS.ProcessEnv = {},
-): Promise<void> {
-  const elsewhere = /^(PYTHON|VIRTUAL_ENV$|PIP_(TARGET|PREFIX|ROOT|USER)$)/;
-  const inherited = Object.entries(process.env).filter(([name]) => !elsewhere.test(name));
-  const env = { ...Object.fromEntries(inherited), PIP_USER: '0', PYTHONDONTWRITEBYTECODE: '', ...more };
-  const child = spawn(file, args, { cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe'], signal });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (said += text));
-  const beat = setInterval(() => say('still installing the packages of the embedded Qdrant'), beatMs);
-  const code = await new Promise<number | null>((resolve, reject) =>
-    child.once('error', reject).once('close', resolve),
-  ).finally(() => clearInterval(beat));
-  signal.throwIfAborted();
-  if (code !== 0) throw explained(said, code);
-}
-
-const noNetwork =
-  /NewConnectionError|ConnectTimeoutError|Name or service not known|name resolution|Network is unreachable|ProxyError|Connection refused|timed out/;
-
-function explained(said: string, code: number | null): Error {
-  if (/No space left on device|Errno 28/.test(said)) return Object.assign(new Error(said), { code: 'ENOSPC' });
-  if (/DO NOT MATCH THE HASHES/.test(said)) {
-    return new StackError(
-      'The packages of the embedded Qdrant are not those of infra/qdrant/requirements.txt, and are refused',
-      'Look at what pip fetches from, and empty its cache: pip cache purge',
-    );
-  }
-  if (noNetwork.test(said))
-    return new WayClosed('the packages of the embedded Qdrant cannot be fetched: there is no network');
-  const lines = said.trim().split('\n');
-  const last = lines.filter((line) => /^ERROR|Error/.test(line)).at(-1) ?? lines.at(-1) ?? '';
-  return new WayClosed(`the embedded Qdrant cannot be installed: ${last.trim() || `exit code ${String(code)}`}`);
 }

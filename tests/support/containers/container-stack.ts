@@ -58,6 +58,8 @@ export async function makeContainerStack(
       HOLDFAST_IMAGE: image,
       HOLDFAST_SECRETS: folder,
       HOLDFAST_API_PORT: String(port),
+      // Nothing can be fetched into these containers.
+      HOLDFAST_EMBEDDINGS: 'none',
       POSTGRES_IMAGE: images.servers,
       TEMPORAL_IMAGE: images.servers,
       TEMPORAL_TOOLS_IMAGE: images.servers,

@@ -1,0 +1,42 @@
+import { realpath, stat } from 'node:fs/promises';
+
+export type PathObstacle = 'outside' | 'missing' | 'not_a_folder' | 'unreadable';
+
+export type AllowedRoots = ReturnType<typeof createAllowedRoots>;
+
+/** The folders of this box that sources may be read from. `roots`: absolute paths; one that is not there allows nothing. */
+export function createAllowedRoots(roots: readonly string[]) {
+  return {
+    roots,
+
+    /**
+     * What is in the way of reading from this folder; null: nothing. A path that is written as one outside is not looked
+     * at: nobody learns from the answer what is there.
+     */
+    async obstacle(path: string): Promise<PathObstacle | null> {
+      const real = (await Promise.all(roots.map(realPath))).flatMap((found) => found.path ?? []);
+      if (![...roots, ...real].some((root) => isInside(path, root))) return 'outside';
+      const found = await realPath(path);
+      if (found.path === null) return found.obstacle;
+      const inside = found.path;
+      if (!real.some((root) => isInside(inside, root))) return 'outside';
+      return (await stat(inside)).isDirectory() ? null : 'not_a_folder';
+    },
+  };
+}
+
+type Real = { readonly path: string } | { readonly path: null; readonly obstacle: PathObstacle };
+
+async function realPath(path: string): Promise<Real> {
+  try {
+    return { path: await realpath(path) };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return { path: null, obstacle: code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'unreadable' };
+  }
+}
+
+function isInside(path: string, root: string): boolean {
+  const folder = root.endsWith('/') ? root : `${root}/`;
+  return path === root || path.startsWith(folder);
+}

@@ -1,0 +1,50 @@
+import { mayPin } from '../../domain/generation/rules.ts';
+import type { Sql } from './connect.ts';
+import { lockProject } from './project-lock.ts';
+
+export interface StoredPin {
+  readonly project: string;
+  readonly generation: number;
+  readonly owner: string;
+  readonly at: Date;
+}
+
+export type PinStore = ReturnType<typeof createPinStore>;
+
+/** G7. What holds generations in place, kept in the operations database: a restore takes no pin away and brings none back. */
+export function createPinStore({ data, ops }: { readonly data: Sql; readonly ops: Sql }) {
+  return {
+    /**
+     * `generation` null: what is visible. Returns the pinned one; null when it is collected, was never visible, or there is no
+     * such project. Committed when this returns.
+     */
+    pin: (project: string, generation: number | null, owner: string): Promise<number | null> =>
+      data.begin(async (tx) => {
+        // Whatever is collected or swept is so before this, or sees the pin.
+        const standing = await lockProject(tx, project);
+        const wanted = generation ?? standing?.visible ?? 0;
+        if (standing === null || !mayPin(wanted, standing)) return null;
+        await ops`
+          insert into pins (project, generation, owner) values (${project}, ${wanted}, ${owner}) on conflict do nothing`;
+        return wanted;
+      }),
+
+    /** All pins of this owner, in this project or in every one. */
+    async unpin(owner: string, project: string | null = null): Promise<void> {
+      await ops`delete from pins where owner = ${owner} and (${project}::text is null or project = ${project})`;
+    },
+
+    /** Does it still stand? */
+    async stands({ project, generation, owner }: Omit<StoredPin, 'at'>): Promise<boolean> {
+      const rows = await ops`
+        select 1 from pins where project = ${project} and generation = ${generation} and owner = ${owner}`;
+      return rows.length > 0;
+    },
+
+    async list(project: string): Promise<StoredPin[]> {
+      const rows = await ops<(Omit<StoredPin, 'generation'> & { generation: string })[]>`
+        select project, generation, owner, at from pins where project = ${project} order by generation, owner`;
+      return rows.map(({ generation, ...pin }) => ({ ...pin, generation: Number(generation) }));
+    },
+  };
+}

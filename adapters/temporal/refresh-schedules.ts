@@ -1,0 +1,62 @@
+import { ScheduleNotFoundError, ScheduleOverlapPolicy, type Client, type ScheduleOptions } from '@temporalio/client';
+import { mainTaskQueue } from '../../domain/deploy/run.ts';
+import type { RefreshSchedule } from '../../domain/project/policy.ts';
+
+/** A project, and when it is refreshed by itself; null: only on demand. */
+export interface Refreshed {
+  readonly project: string;
+  readonly schedule: RefreshSchedule | null;
+}
+
+export type RefreshSchedules = ReturnType<typeof createRefreshSchedules>;
+
+const idOf = (project: string): string => `refresh/${project}`;
+
+/** Row W9: Temporal's schedules are made from registrations, and never hold anything that those do not. */
+export function createRefreshSchedules(client: Client) {
+  async function put({ project, schedule }: Refreshed): Promise<void> {
+    const handle = client.schedule.getHandle(idOf(project));
+    if (schedule === null) return handle.delete().catch(unlessGone);
+    const wanted = optionsOf(project, schedule);
+    try {
+      await handle.update((before) => ({ ...wanted, state: before.state }));
+    } catch (error) {
+      if (!(error instanceof ScheduleNotFoundError)) throw error;
+      await client.schedule.create(wanted);
+    }
+  }
+
+  return {
+    put,
+
+    /** At boot and after a restore: creates, changes and deletes until they are what is registered. */
+    async reconcile(projects: readonly Refreshed[]): Promise<void> {
+      for (const project of projects) await put(project);
+      const registered = new Set(projects.map(({ project }) => idOf(project)));
+      for await (const { scheduleId } of client.schedule.list()) {
+        if (!scheduleId.startsWith('refresh/') || registered.has(scheduleId)) continue;
+        await client.schedule.getHandle(scheduleId).delete().catch(unlessGone);
+      }
+    },
+  };
+}
+
+function optionsOf(project: string, schedule: RefreshSchedule) {
+  return {
+    scheduleId: idOf(project),
+    spec: 'cron' in schedule ? { cronExpressions: [schedule.cron] } : { intervals: [{ every: schedule.every_ms }] },
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'refreshProject',
+      workflowId: idOf(project),
+      taskQueue: mainTaskQueue,
+      args: [{ project }],
+    },
+    // A box that was off catches up once, not once for every night.
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 hour' },
+  } satisfies ScheduleOptions;
+}
+
+function unlessGone(error: unknown): void {
+  if (!(error instanceof ScheduleNotFoundError)) throw error;
+}

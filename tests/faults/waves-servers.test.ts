@@ -1,0 +1,130 @@
+import getPort from 'get-port';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmod, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { waveSchema, type Wave } from '../../domain/wave/schemas.ts';
+import { loadConfig } from '../../infra/config.ts';
+import type { Report } from '../../infra/stack/report.ts';
+import { startStack, type Stack } from '../../infra/stack/stack.ts';
+import { createRandom, fullSize, seed } from '../support/proof-size.ts';
+import { removeTree } from '../support/remove-tree.ts';
+import { startStubEmbeddings, stubDimensions, stubModel, type StubEmbeddings } from '../support/stub-embeddings.ts';
+
+jest.setTimeout(240_000);
+
+const parts = ['postgres', 'temporal', 'qdrant', 'worker'] as const;
+const kills = fullSize ? 20 : 4;
+const documents = 130;
+const project = 'notes';
+
+let home: string;
+let stack: Stack;
+let stub: StubEmbeddings;
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'holdfast-wave-servers-'));
+  await chmod(home, 0o711);
+  stub = await startStubEmbeddings();
+  const usual = loadConfig({
+    ...process.env,
+    HOLDFAST_EMBEDDINGS: stub.url,
+    HOLDFAST_EMBEDDINGS_MODEL: stubModel,
+    HOLDFAST_EMBEDDINGS_DIMENSIONS: String(stubDimensions),
+  });
+  const config = {
+    ...usual,
+    home,
+    sourceRoots: [join(home, 'sources')],
+    temporal: { ...usual.temporal, address: null },
+    postgres: { ...usual.postgres, url: null },
+    qdrant: { ...usual.qdrant, url: null },
+    api: { ...usual.api, port: await getPort() },
+  };
+  const quiet: Report = { say: () => undefined, step: (_, work) => work() };
+  write(0, 1);
+  stack = await startStack(config, quiet, { apps: true, signal: new AbortController().signal });
+  const spec = { title: 'Notes', sources: [{ kind: 'directory', name: 'docs', path: join(home, 'sources/docs') }] };
+  const proposed = (await ask('POST', '/v1/projects/proposals', { project, spec })) as { id: string };
+  await ask('POST', `/v1/projects/proposals/${proposed.id}/approve`, { self_approve: true });
+}, 180_000);
+
+afterAll(async () => {
+  await stack.stop();
+  await stub.close();
+  removeTree(home);
+}, 60_000);
+
+function write(at: number, version: number): void {
+  const path = join(home, 'sources/docs', `part-${at % 5}`, `page-${at}.md`);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `# Page ${at}\n\nWhat page ${at} says in version ${version}, unlike token${at}v${version}.\n`);
+}
+
+async function ask(method: string, path: string, body?: unknown): Promise<unknown> {
+  const response = await fetch(`${stack.api_url ?? ''}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${stack.token?.token ?? ''}`, 'content-type': 'application/json' },
+    body: body === undefined ? null : JSON.stringify(body),
+  });
+  const answer: unknown = await response.json();
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(answer)}`);
+  return answer;
+}
+
+/** A part that is not back yet from the wave before is waited for. */
+async function kill(part: string): Promise<void> {
+  for (;;) {
+    const pid = stack.parts.find(({ name }) => name === part)?.pid();
+    if (pid != null) return void process.kill(pid, 'SIGKILL');
+    await sleep(20);
+  }
+}
+
+/** Starts a wave, kills one part so long after its begin, and rides through an API that answers 503 meanwhile. */
+async function waveThrough(part: string, afterMs: number): Promise<Wave> {
+  const { id } = waveSchema.parse(await ask('POST', `/v1/projects/${project}/waves`, {}));
+  const killed = sleep(afterMs).then(() => kill(part));
+  const deadline = Date.now() + 150_000;
+  while (Date.now() < deadline) {
+    await sleep(100);
+    const wave = await ask('GET', `/v1/waves/${id}`).then(
+      (answer) => waveSchema.parse(answer),
+      () => null,
+    );
+    if (wave?.closed_at == null) continue;
+    await killed;
+    return wave;
+  }
+  throw new Error(`wave ${id} did not end`);
+}
+
+async function hits(query: string): Promise<readonly { path: string; generation: number }[]> {
+  const answer = await ask('POST', '/v1/search', { query, projects: [project], limit: 5 });
+  return (answer as { hits: { path: string; generation: number }[] }).hits;
+}
+
+const random = createRandom();
+const plan = Array.from({ length: kills }, (_, nth) => ({
+  part: parts[nth % parts.length] ?? 'worker',
+  afterMs: Math.floor(random() * 4_000),
+  version: nth + 1,
+}));
+
+test.each(plan)(
+  `W7 G9 a wave that loses $part after $afterMs ms is seen whole (seed ${seed})`,
+  async ({ part, afterMs, version }) => {
+    stub.asked();
+    for (let at = 0; at < documents; at += 1) write(at, version);
+    const { result, evidence } = await waveThrough(part, afterMs);
+    expect(result).toMatchObject({ outcome: 'committed', number: version, documents, failed: 0, quarantined: 0 });
+    expect(evidence.filter(({ ok }) => !ok)).toEqual([]);
+    // One text a page; embedded again at most what was in flight: four batches.
+    expect(stub.asked()).toBeLessThanOrEqual(documents + 4 * 64);
+    const [best] = await hits(`token17v${version}`);
+    expect(best).toMatchObject({ path: 'part-2/page-17.md' });
+    if (version > 1)
+      expect((await hits(`token17v${version - 1}`)).filter(({ path }) => path.endsWith('page-17.md'))).toEqual([]);
+  },
+);
