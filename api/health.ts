@@ -5,7 +5,7 @@ import type { Sql } from '../adapters/postgres/connect.ts';
 import { qdrantVersion } from '../adapters/qdrant/version.ts';
 import type { Temporal } from '../adapters/temporal/connect.ts';
 import { pollersOf } from '../adapters/temporal/pollers.ts';
-import { mainTaskQueue } from '../domain/deploy/run.ts';
+import { mainTaskQueue } from '../domain/task-queue.ts';
 import type { BuildInfo, EmbeddingState, Health, ServerState } from '../domain/health.ts';
 
 export interface HealthDeps {

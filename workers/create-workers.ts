@@ -1,5 +1,5 @@
 import { Worker, type NativeConnection, type WorkflowBundleOption } from '@temporalio/worker';
-import { boxTaskQueue, mainTaskQueue } from '../domain/deploy/run.ts';
+import { boxTaskQueue, mainTaskQueue } from '../domain/task-queue.ts';
 import { permanentFailures } from './interceptors.ts';
 
 export interface WorkerOptions {

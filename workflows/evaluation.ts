@@ -6,7 +6,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { EvaluationActivities } from '../activities/evaluation.ts';
-import { boxTaskQueue } from '../domain/deploy/run.ts';
+import { boxTaskQueue } from '../domain/task-queue.ts';
 import type { EvaluationInput } from '../domain/evaluation/run.ts';
 import { heartbeatBoundMs } from '../domain/generation/generation.ts';
 import { failureReason } from './failure-reason.ts';

@@ -11,7 +11,7 @@ import type { DeployActivities } from '../activities/deploy.ts';
 import type { OperationsActivities } from '../activities/operations.ts';
 import type { OverrideActivities } from '../activities/overrides.ts';
 import type { StandActivities, WatchActivities } from '../activities/watch.ts';
-import { boxTaskQueue } from '../domain/deploy/run.ts';
+import { boxTaskQueue } from '../domain/task-queue.ts';
 
 /** Rows of the operations database: short, and worth waiting for while Postgres is away. */
 export const operations = rowActivities<OperationsActivities>();

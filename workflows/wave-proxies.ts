@@ -1,7 +1,7 @@
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { WaveActivities } from '../activities/wave.ts';
 import type { WaveRowActivities } from '../activities/wave-rows.ts';
-import { boxTaskQueue } from '../domain/deploy/run.ts';
+import { boxTaskQueue } from '../domain/task-queue.ts';
 import { heartbeatBoundMs } from '../domain/generation/generation.ts';
 import { rowActivities, rowOptions } from './proxies.ts';
 

@@ -1,13 +1,5 @@
+import type { NewCheck } from '../../domain/evidence.ts';
 import type { Sql } from './connect.ts';
-
-/** The outcome of a check of a deploy, a wave, or whatever else is proved. */
-export interface NewCheck<Phase extends string> {
-  readonly check: string;
-  readonly phase: Phase;
-  readonly ok: boolean;
-  readonly reason: string;
-  readonly detail?: Readonly<Record<string, unknown>>;
-}
 
 export interface StoredCheck<Phase extends string> extends Required<NewCheck<Phase>> {
   readonly at: Date;

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
-import { mainTaskQueue } from '../../domain/deploy/run.ts';
+import { mainTaskQueue } from '../../domain/task-queue.ts';
 import { collectSignal, collectWorkflowId } from '../../domain/generation/garbage.ts';
 
 export type CollectRuns = ReturnType<typeof createCollectRuns>;

@@ -3,13 +3,13 @@ import { TypedSearchAttributes } from '@temporalio/common';
 import {
   deployWorkflowId,
   lookAgainSignal,
-  mainTaskQueue,
   overrideUpdate,
   watchWorkflowId,
   type DeployInput,
   type StopInput,
   type WatchInput,
 } from '../../domain/deploy/run.ts';
+import { mainTaskQueue } from '../../domain/task-queue.ts';
 import type { OverrideJudgement, OverrideMessage } from '../../domain/deploy/override.ts';
 import { keyword, startAlone, type LoneRun, type RunReference } from './start-alone.ts';
 

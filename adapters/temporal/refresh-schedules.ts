@@ -1,5 +1,5 @@
 import { ScheduleNotFoundError, ScheduleOverlapPolicy, type Client, type ScheduleOptions } from '@temporalio/client';
-import { mainTaskQueue } from '../../domain/deploy/run.ts';
+import { mainTaskQueue } from '../../domain/task-queue.ts';
 import type { RefreshSchedule } from '../../domain/project/policy.ts';
 
 /** A project, and when it is refreshed by itself; null: only on demand. */

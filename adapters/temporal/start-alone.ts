@@ -6,7 +6,7 @@ import {
 } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { mainTaskQueue } from '../../domain/deploy/run.ts';
+import { mainTaskQueue } from '../../domain/task-queue.ts';
 
 export interface RunReference {
   readonly workflow_id: string;

@@ -5,7 +5,7 @@ import type { DeployStore, StoredDeploy } from '../../adapters/postgres/deploys.
 import type { ServiceStore } from '../../adapters/postgres/services.ts';
 import type { DeployRuns } from '../../adapters/temporal/deploys.ts';
 import { RunInTheWay, type RunReference } from '../../adapters/temporal/start-alone.ts';
-import { deployIdOf } from '../../domain/deploy/ids.ts';
+import { idOfRequest } from '../../domain/request-id.ts';
 import { emptyResult } from '../../domain/deploy/result.ts';
 import type { DeployInput } from '../../domain/deploy/run.ts';
 import type { Deploy } from '../../domain/deploy/schemas.ts';
@@ -32,7 +32,7 @@ export function deployRoutes(route: Route, deps: DeployRouteDeps): void {
 
   route('deploy_start', async ({ params, body, caller, key }) => {
     const { name, spec } = await known(services, params.name);
-    const deploy_id = key === null ? randomUUID() : deployIdOf(caller.id, key);
+    const deploy_id = key === null ? randomUUID() : idOfRequest(caller.id, key);
     const input = { deploy_id, service: name, box: spec.box, actor: caller.actor, request: body };
     // A deploy that is there was started by this very request, in a process that died before it could record its answer.
     const deploy = (await deploys.find(deploy_id)) ?? (await startDeploy(deps, input, spec));

@@ -7,7 +7,7 @@ import type { QuestionSetStore } from '../../adapters/postgres/question-sets.ts'
 import type { EvaluationRuns } from '../../adapters/temporal/evaluations.ts';
 import { RunInTheWay } from '../../adapters/temporal/start-alone.ts';
 import { actions } from '../../domain/action.ts';
-import { deployIdOf } from '../../domain/deploy/ids.ts';
+import { idOfRequest } from '../../domain/request-id.ts';
 import { settingsOf, subjectOf, type EvaluationInput } from '../../domain/evaluation/run.ts';
 import type { Evaluation, EvaluationRequest } from '../../domain/evaluation/schemas.ts';
 import { allows, type Role } from '../../domain/role.ts';
@@ -33,7 +33,7 @@ export function evaluationRoutes(route: Route, deps: EvaluationRouteDeps): void 
 
   route('evaluation_start', async ({ body, caller, key }) => {
     const { request, box } = await checked(deps, body, caller.role);
-    const evaluation_id = key === null ? randomUUID() : deployIdOf(caller.id, key);
+    const evaluation_id = key === null ? randomUUID() : idOfRequest(caller.id, key);
     const { subject, question_set } = subjectOf(request);
     const input = { evaluation_id, box, actor: caller.actor, subject, request };
     if ((await evaluations.find(evaluation_id)) === null) {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { DeployStore, StoredDeploy } from '../../adapters/postgres/deploys.ts';
 import type { OverrideStore, StoredOverride } from '../../adapters/postgres/overrides.ts';
 import type { DeployRuns } from '../../adapters/temporal/deploys.ts';
-import { deployIdOf } from '../../domain/deploy/ids.ts';
+import { idOfRequest } from '../../domain/request-id.ts';
 import type { OverrideRefusal } from '../../domain/deploy/override.ts';
 import type { Override, OverrideRequest } from '../../domain/deploy/override-schemas.ts';
 import { ApiProblem, unavailable } from '../problem.ts';
@@ -33,7 +33,7 @@ export function overrideRoutes(route: Route, { deploys, overrides, override }: O
   route('deploy_override', async ({ params: { id }, body, caller, key }) => {
     const deploy = await deploys.find(id);
     if (deploy === null) throw new ApiProblem('not_found', `There is no deploy ${id}.`);
-    const override_id = key === null ? randomUUID() : deployIdOf(caller.id, `override ${key}`);
+    const override_id = key === null ? randomUUID() : idOfRequest(caller.id, `override ${key}`);
     const { actor, role } = caller;
     await overrides.submit({ ...rowOf(body), id: override_id, deploy_id: id, actor, role });
     const said = await tell(deploy, { ...body, override_id, actor, role });

@@ -7,7 +7,7 @@ import type { WaveItemStore } from '../../adapters/postgres/wave-items.ts';
 import type { StoredWave, WaveStore } from '../../adapters/postgres/waves.ts';
 import { RunInTheWay, type RunReference } from '../../adapters/temporal/start-alone.ts';
 import type { WaveRuns } from '../../adapters/temporal/waves.ts';
-import { deployIdOf } from '../../domain/deploy/ids.ts';
+import { idOfRequest } from '../../domain/request-id.ts';
 import type { WaveInput } from '../../domain/wave/run.ts';
 import { waveRequestSchema, type Wave } from '../../domain/wave/schemas.ts';
 import { waveCommands } from '../../domain/wave/words.ts';
@@ -38,7 +38,7 @@ export function waveRoutes(route: Route, deps: WaveRouteDeps): void {
 
   route('wave_start', async ({ params, body, caller, key }) => {
     const { project, spec } = await knownProject(projects, params.id);
-    const wave_id = key === null ? randomUUID() : deployIdOf(caller.id, key);
+    const wave_id = key === null ? randomUUID() : idOfRequest(caller.id, key);
     const input = { wave_id, project, box: spec.box, actor: caller.actor, request: body };
     const wave = (await waves.find(wave_id)) ?? (await opened(deps, input, startedBy(deps)));
     return { status: 202, body: show({ ...wave, progress: null }), location: `/v1/waves/${wave_id}` };
@@ -46,7 +46,7 @@ export function waveRoutes(route: Route, deps: WaveRouteDeps): void {
 
   route('project_refresh', async ({ params, body, caller, key }) => {
     const { project, spec } = await knownProject(projects, params.id);
-    const wave_id = key === null ? randomUUID() : deployIdOf(caller.id, key);
+    const wave_id = key === null ? randomUUID() : idOfRequest(caller.id, key);
     const trigger = caller.role === 'agent' ? 'agent' : 'operator';
     const request = waveRequestSchema.parse({ ...body, trigger });
     const run = await waveRuns.refresh({ wave_id, project, box: spec.box, actor: caller.actor, request });

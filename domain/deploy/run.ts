@@ -1,3 +1,4 @@
+import type { NewCheck } from '../evidence.ts';
 import type { DeployRequest } from './schemas.ts';
 import type { FailureClass, Phase } from './words.ts';
 
@@ -38,22 +39,8 @@ export function deployWorkflowId(service: string): string {
   return `deploy/${service}`;
 }
 
-/** Workflows, and activities that touch no box. */
-export const mainTaskQueue = 'holdfast';
-
-/** Side effects on one machine. */
-export function boxTaskQueue(box: string): string {
-  return `box-${box}`;
-}
-
-/** The outcome of a check, on its way into the records. */
-export interface NewEvidence {
-  readonly check: string;
-  readonly phase: Phase;
-  readonly ok: boolean;
-  readonly reason: string;
-  readonly detail?: Readonly<Record<string, unknown>>;
-}
+/** The outcome of a check of a deploy, on its way into the records. */
+export type NewEvidence = NewCheck<Phase>;
 
 /** Names by which people and the API speak to a run, from here and from Temporal's own tools. */
 export const overrideUpdate = 'override';

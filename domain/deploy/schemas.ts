@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { evidenceSchemaOf } from '../evidence.ts';
 import { gitRef, serviceName } from '../service.ts';
 import { overrideSchema, policyOverrideSchema } from './override-schemas.ts';
 import {
@@ -71,17 +72,6 @@ export const deployResultSchema = z
   .meta({ id: 'DeployResult' });
 export type DeployResult = z.output<typeof deployResultSchema>;
 
-const evidenceSchema = z
-  .object({
-    check: z.string().meta({ examples: ['watch.candidate'] }),
-    phase: z.enum(phases),
-    ok: z.boolean(),
-    reason: z.string(),
-    detail: z.record(z.string(), z.unknown()),
-    at: z.iso.datetime(),
-  })
-  .meta({ id: 'Evidence', description: 'The recorded outcome of a check.' });
-
 export const deploySchema = z
   .object({
     id: z.uuid(),
@@ -95,7 +85,7 @@ export const deploySchema = z
     run_url: z.string().nullable().meta({ description: "The run in Temporal's UI." }),
     requested_at: z.iso.datetime(),
     closed_at: z.iso.datetime().nullable(),
-    evidence: z.array(evidenceSchema),
+    evidence: z.array(evidenceSchemaOf(phases, 'Evidence')),
     overrides: z.array(overrideSchema),
   })
   .meta({ id: 'Deploy' });

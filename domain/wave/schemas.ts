@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { evidenceSchemaOf } from '../evidence.ts';
 import { waveKinds, waveOutcomes, wavePhases, waveTriggers } from './words.ts';
 
 const waveName = z
@@ -80,17 +81,6 @@ const waveProgressSchema = z
   .meta({ id: 'WaveProgress' });
 export type WaveProgress = z.output<typeof waveProgressSchema>;
 
-const waveEvidenceSchema = z
-  .object({
-    check: z.string().meta({ examples: ['canary'] }),
-    phase: z.enum(wavePhases),
-    ok: z.boolean(),
-    reason: z.string(),
-    detail: z.record(z.string(), z.unknown()),
-    at: z.iso.datetime(),
-  })
-  .meta({ id: 'WaveEvidence' });
-
 export const waveSchema = z
   .object({
     id: z.uuid(),
@@ -105,7 +95,7 @@ export const waveSchema = z
     approved_by: z.string().nullable(),
     progress: waveProgressSchema.nullable(),
     result: waveResultSchema,
-    evidence: z.array(waveEvidenceSchema),
+    evidence: z.array(evidenceSchemaOf(wavePhases, 'WaveEvidence')),
     workflow_id: z.string(),
     run_id: z.string().nullable(),
     run_url: z.string().nullable(),

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { QdrantServer } from '../../adapters/qdrant/connect.ts';
 import { connectTemporal } from '../../adapters/temporal/connect.ts';
 import { pollersOf } from '../../adapters/temporal/pollers.ts';
-import { mainTaskQueue } from '../../domain/deploy/run.ts';
+import { mainTaskQueue } from '../../domain/task-queue.ts';
 import { healthSchema } from '../../domain/health.ts';
 import { secretVariables, type Config } from '../config.ts';
 import { packageRoot } from '../package-root.ts';

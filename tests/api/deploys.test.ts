@@ -1,4 +1,4 @@
-import { deployIdOf } from '../../domain/deploy/ids.ts';
+import { idOfRequest } from '../../domain/request-id.ts';
 import { deploySchema } from '../../domain/deploy/schemas.ts';
 import { namespace, serviceNameOfItsOwn, smallestSpec, startApi, uiUrl, type TestApi } from './start-api.ts';
 
@@ -157,7 +157,7 @@ describe('idempotency', () => {
   test('O1 a crash after the run was started and before anything was recorded is harmless', async () => {
     const name = await registered();
     const tokenId = api.tokens.operator.split('_')[1] ?? '';
-    const deploy_id = deployIdOf(tokenId, 'crashed');
+    const deploy_id = idOfRequest(tokenId, 'crashed');
     const input = { deploy_id, service: name, box: 'testbox', actor: 'operator', request: { kind: 'deploy' as const } };
     const run = await api.parts.deployRuns.start(input); // and here the process died
     const retried = await deploy(name, 'crashed');

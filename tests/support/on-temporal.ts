@@ -1,6 +1,6 @@
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { boxTaskQueue } from '../../domain/deploy/run.ts';
+import { boxTaskQueue } from '../../domain/task-queue.ts';
 import { quietTemporal, replayFinished } from './replay.ts';
 import { servers } from './servers.ts';
 import { workflowBundle } from './workflow-bundle.ts';
