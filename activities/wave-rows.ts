@@ -5,10 +5,10 @@ import type { ProjectStore, StoredProject } from '../adapters/postgres/projects.
 import type { WaveItemStore, WaveTally } from '../adapters/postgres/wave-items.ts';
 import type { WaveEntry, WaveStore } from '../adapters/postgres/waves.ts';
 import { PermanentFailure } from '../domain/failures.ts';
-import type { TrustedItem } from '../domain/project/policy.ts';
+import type { GenerationState } from '../domain/generation/generation.ts';
 import type { WaveInput, WaveReference } from '../domain/wave/run.ts';
-import type { WaveTrigger } from '../domain/wave/words.ts';
-import type { WaveRequest, WaveResult } from '../domain/wave/schemas.ts';
+import type { WaveResult } from '../domain/wave/schemas.ts';
+import { sourcesOf } from '../domain/wave/scope.ts';
 
 /** What a run must know of its project. */
 export interface WaveFacts {
@@ -16,6 +16,8 @@ export interface WaveFacts {
   readonly incarnation: string;
   readonly held: boolean;
   readonly approval_required: boolean;
+  /** Where its sources are and its inputs are staged. */
+  readonly box: string;
   /** Those that this wave lists. */
   readonly sources: readonly string[];
 }
@@ -25,15 +27,20 @@ export interface Verdict {
   readonly reason: string;
 }
 
+export interface DiscardedWave {
+  readonly number: number | null;
+  readonly state: GenerationState | null;
+}
+
 export interface WaveRowDeps {
   readonly waves: WaveStore;
   readonly items: WaveItemStore;
   readonly projects: Pick<ProjectStore, 'find'>;
-  readonly generations: Pick<GenerationStore, 'commit' | 'discard'>;
+  readonly generations: Pick<GenerationStore, 'commit' | 'discard' | 'ofWave'>;
   readonly events: EventStore;
   readonly incarnation: () => Promise<string>;
   readonly wakeCollecting: (project: string) => Promise<void>;
-  readonly startRefresh: (project: string, trigger: WaveTrigger) => Promise<void>;
+  readonly startRefresh: (project: string) => Promise<void>;
 }
 
 /** What a wave does to rows only; any worker can. Each may be repeated. */
@@ -48,6 +55,7 @@ export function createWaveRowActivities(deps: WaveRowDeps) {
       return {
         result: wave.result,
         held,
+        box: spec.box,
         incarnation: await deps.incarnation(),
         approval_required: spec.policy.wave_approval === 'required',
         sources: sourcesOf(spec, input.request),
@@ -62,16 +70,14 @@ export function createWaveRowActivities(deps: WaveRowDeps) {
     openBatches: ({ wave_id }: WaveReference, limit: number): Promise<number[]> => items.openBatches(wave_id, limit),
 
     async tally({ wave_id }: WaveReference): Promise<WaveTally> {
-      const { documents, chunks, embedded, quarantined, failed } = await items.tally(wave_id);
-      return { documents, chunks, embedded, quarantined, failed };
+      const { documents, chunks, embedded, quarantined, failed, undecided, why } = await items.tally(wave_id);
+      return { documents, chunks, embedded, quarantined, failed, undecided, why };
     },
+
+    failBatch: ({ wave_id }: WaveReference, batch: number, reason: string): Promise<void> =>
+      items.failBatch(wave_id, batch, reason),
 
     reopenFailed: ({ wave_id }: WaveReference): Promise<void> => items.reopenFailed(wave_id),
-
-    async giveUpOpenItems({ wave_id }: WaveReference): Promise<Pick<WaveTally, 'failed'>> {
-      await items.giveUpOpen(wave_id);
-      return { failed: (await items.tally(wave_id)).failed };
-    },
 
     /** G4: the one statement that makes a generation visible. */
     async commitGeneration({ project, incarnation }: WaveReference, number: number): Promise<Verdict> {
@@ -79,8 +85,11 @@ export function createWaveRowActivities(deps: WaveRowDeps) {
       return answer.ok ? { ok: true, reason: `generation ${number} is visible` } : answer;
     },
 
-    async discardGeneration({ project, wave_id }: Pick<WaveReference, 'project' | 'wave_id'>): Promise<void> {
+    /** What was committed stays. Returns what became of the wave's generation; null: it had none. */
+    async discardGeneration({ project, wave_id }: Pick<WaveReference, 'project' | 'wave_id'>): Promise<DiscardedWave> {
       await generations.discard(project, wave_id);
+      const own = await generations.ofWave(wave_id);
+      return { number: own?.number ?? null, state: own?.state ?? null };
     },
 
     startCollecting: deps.wakeCollecting,
@@ -89,26 +98,6 @@ export function createWaveRowActivities(deps: WaveRowDeps) {
 }
 
 export type WaveRowActivities = ReturnType<typeof createWaveRowActivities>;
-
-/** The items of a wave of `trusted_operational` are those that an operator has named under the wave's name. */
-export function trustedItems(spec: StoredProject['spec'], { kind, name }: WaveRequest): readonly TrustedItem[] {
-  if (kind === 'corpus') return [];
-  const wave = spec.policy.trusted_waves.find((each) => each.name === name);
-  if (wave === undefined) throw new PermanentFailure('WaveUnknown', `The project lists no items for a wave ${name}`);
-  return wave.items;
-}
-
-function sourcesOf(spec: StoredProject['spec'], request: WaveRequest): readonly string[] {
-  const registered = spec.sources.map(({ name }) => name);
-  const wanted =
-    request.kind === 'corpus'
-      ? (request.sources ?? registered)
-      : [...new Set(trustedItems(spec, request).map(({ source }) => source))];
-  const unknown = wanted.filter((name) => !registered.includes(name));
-  if (unknown.length > 0)
-    throw new PermanentFailure('SourceUnknown', `The project has no source ${unknown.join(', ')}`);
-  return wanted;
-}
 
 export async function known(projects: Pick<ProjectStore, 'find'>, project: string): Promise<StoredProject> {
   const found = await projects.find(project);

@@ -19,7 +19,8 @@ import { pipelinesInForce } from '../domain/wave/pipeline.ts';
 import type { WaveGeneration, WaveReference } from '../domain/wave/run.ts';
 import type { WavePlan, WaveRequest } from '../domain/wave/schemas.ts';
 import { beating, withHeartbeat } from './heartbeat.ts';
-import { known, trustedItems, type Verdict } from './wave-rows.ts';
+import { trustedItems } from '../domain/wave/scope.ts';
+import { known, type Verdict } from './wave-rows.ts';
 import type { WriteBatch } from './write-batch.ts';
 
 /** A plan, and what it was made against. */
@@ -69,14 +70,18 @@ export function createWaveActivities(deps: WaveDeps) {
       return { ...listing, reason: `${listing.items} items, ${listing.bytes} bytes` };
     },
 
-    async planWave({ wave_id, project }: WaveReference, request: WaveRequest): Promise<PlannedWave> {
+    async planWave(
+      { wave_id, project }: WaveReference,
+      request: WaveRequest,
+      listed: readonly string[],
+    ): Promise<PlannedWave> {
       const found = await known(deps.projects, project);
       const identity = await identityFor(found, request);
       const registered = found.spec.sources.map(({ name }) => name);
       const counts = await withHeartbeat(() =>
         deps.diff.plan({
           ...{ wave_id, project, kind: request.kind, generation: found.visible, registered },
-          sources: request.sources ?? registered,
+          sources: listed,
           pipelines: pipelinesInForce,
           rewrite: request.reembed,
           retry_quarantined: request.retry_quarantined,
@@ -97,17 +102,15 @@ export function createWaveActivities(deps: WaveDeps) {
     },
 
     /** Copies what is new into the store of this box, by its content; goes on where an earlier attempt ended. */
-    async stage({ wave_id, project }: WaveReference): Promise<Staged> {
-      const { spec } = await known(deps.projects, project);
+    async stage({ wave_id, project }: WaveReference, listed: readonly string[]): Promise<Staged> {
+      const found = await known(deps.projects, project);
+      const specs = listed.map((source) => sourceIn(found, source));
       const total = { staged: 0, bytes: 0, copied: 0, changed: 0, missing: 0 };
       await withHeartbeat(async (signal) => {
         // What nothing names any more makes room first.
         await sources.collect({ signal, heartbeat: () => undefined });
-        for (const source of spec.sources) {
-          const staged = await sources.stage(
-            { wave_id, project, spec: source },
-            { signal, heartbeat: () => undefined },
-          );
+        for (const spec of specs) {
+          const staged = await sources.stage({ wave_id, project, spec }, { signal, heartbeat: () => undefined });
           for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += staged[name];
         }
       });

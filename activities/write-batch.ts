@@ -1,4 +1,3 @@
-import { basename } from 'node:path/posix';
 import { embedWithCache } from '../adapters/embeddings/cached.ts';
 import type { Embeddings } from '../adapters/embeddings/embedder.ts';
 import type { GenerationWriter } from '../adapters/generations/writer.ts';
@@ -8,49 +7,48 @@ import type { WaveItem, WaveItemStore } from '../adapters/postgres/wave-items.ts
 import type { Sources } from '../adapters/sources/sources.ts';
 import { chunkDocument, type Chunk } from '../domain/chunk/chunk-document.ts';
 import { isQuarantined, type ParsedDocument, type Quarantined } from '../domain/document.ts';
-import type { DocumentWrite, NewChunk } from '../domain/generation/writing.ts';
-import { embeddedSha256 } from '../domain/embedding.ts';
-import { chunkWeights } from '../domain/lexical/weights.ts';
+import { isPermanentFailure } from '../domain/failures.ts';
 import { pipelineIn } from '../domain/wave/pipeline.ts';
 import type { WaveReference } from '../domain/wave/run.ts';
+import { chunksAtOnce, documentWrites, readTogether, textsOf, writtenTogether, type Cut } from './document-writes.ts';
 
 export interface WriteBatchDeps {
   readonly items: WaveItemStore;
   readonly contents: Sources['contents'];
   readonly parsers: ParserPool;
   readonly embeddings: Embeddings;
-  readonly vectors: Pick<VectorStore, 'find'>;
+  readonly vectors: Pick<VectorStore, 'find' | 'keep'>;
   readonly writer: Pick<GenerationWriter, 'write'>;
   readonly holdsLock: (token: string) => Promise<boolean>;
 }
 
 export type WriteBatch = ReturnType<typeof createWriteBatch>;
 
-/** A document that was read and cut, and not embedded yet. */
-interface Cut {
-  readonly item: WaveItem;
-  readonly parsed: ParsedDocument;
-  readonly chunks: readonly Chunk[];
+/** Where and until when a batch writes. */
+interface Target {
+  readonly ref: WaveReference;
+  readonly number: number;
+  readonly signal: AbortSignal;
 }
-
-/** So many chunks are embedded and written at once: what memory holds, and what a crash costs. */
-const chunksAtOnce = 256;
 
 /**
  * One batch of a wave: parse, chunk, embed, write. Documents that are written already are not looked at again; what cannot
- * be read is quarantined; anything else that fails is the whole attempt's failure, to be tried again.
+ * be read is quarantined, what only this document is to blame for has failed; anything else is the whole attempt's failure,
+ * to be tried again.
  */
 export function createWriteBatch(deps: WriteBatchDeps) {
-  const { items, parsers, contents } = deps;
+  const { items, parsers, contents, embeddings } = deps;
 
   return async (ref: WaveReference, number: number, batch: number, signal: AbortSignal): Promise<void> => {
-    const todo = await items.batch(ref.wave_id, batch);
-    // All at once: the pool decides how many are read at the same time.
-    const cuts = await Promise.all(todo.map((item) => cut(ref, item, signal)));
-    for (const group of grouped(cuts.filter((each) => each !== null))) await write(ref, number, group, signal);
+    const target = { ref, number, signal };
+    for (const some of readTogether(await items.batch(ref.wave_id, batch))) {
+      // All at once: the pool decides how many are read at the same time.
+      const cuts = await Promise.all(some.map((item) => cut(target, item)));
+      for (const group of writtenTogether(cuts.filter((each) => each !== null))) await write(target, group);
+    }
   };
 
-  async function cut(ref: WaveReference, item: WaveItem, signal: AbortSignal): Promise<Cut | null> {
+  async function cut({ ref, signal }: Target, item: WaveItem): Promise<Cut | null> {
     const { sha256, path, media_type } = item;
     if (sha256 === null) throw new Error(`${path} is to be written and has no content`);
     const request = {
@@ -60,8 +58,27 @@ export function createWriteBatch(deps: WriteBatchDeps) {
     };
     const parsed = await parsers.parse(request, signal);
     if (isQuarantined(parsed)) return quarantine(ref, item, parsed);
-    const chunks = chunkDocument(parsed);
+    const chunks = await chunked(ref, item, parsed);
+    if (chunks === null) return null;
     return isQuarantined(chunks) ? quarantine(ref, item, chunks) : { item, parsed, chunks };
+  }
+
+  /** Pure, so that whatever it throws is this document's, every time. */
+  async function chunked(
+    ref: WaveReference,
+    item: WaveItem,
+    parsed: ParsedDocument,
+  ): Promise<Chunk[] | Quarantined | null> {
+    try {
+      return chunkDocument(parsed);
+    } catch (error) {
+      await items.failed(
+        ref.wave_id,
+        item.seq,
+        `not chunked: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      return null;
+    }
   }
 
   async function quarantine(
@@ -73,14 +90,29 @@ export function createWriteBatch(deps: WriteBatchDeps) {
     return null;
   }
 
-  async function write(ref: WaveReference, number: number, group: readonly Cut[], signal: AbortSignal): Promise<void> {
-    const { documents, embedded } = await vectorsOf(group, signal);
+  /** A text that the embedder refuses fails its own document, and no other one. */
+  async function write(target: Target, group: readonly Cut[]): Promise<void> {
+    try {
+      await embedAndWrite(target, group);
+    } catch (error) {
+      if (!isPermanentFailure(error) || error.type !== 'TextRefused') throw error;
+      const [one] = group;
+      if (group.length === 1 && one !== undefined)
+        return items.failed(target.ref.wave_id, one.item.seq, `not embedded: ${error.message}`);
+      for (const each of group) await write(target, [each]);
+    }
+  }
+
+  async function embedAndWrite({ ref, number, signal }: Target, group: readonly Cut[]): Promise<void> {
+    const texts = textsOf(group);
+    const { vectors, embedded } = await vectorsOf(texts, signal);
     const counts = group.map(({ item, chunks }, at) => ({
       ...{ seq: item.seq, chunks: chunks.length },
       // Of the whole group, which only the sum is asked of.
       embedded: at === 0 ? embedded : 0,
     }));
-    await deps.writer.write({ project: ref.project, number, incarnation: ref.incarnation }, documents, {
+    const generation = { project: ref.project, number, incarnation: ref.incarnation };
+    await deps.writer.write(generation, documentWrites(group, texts, vectors), {
       signal,
       also: (tx) => items.stored(tx, ref.wave_id, counts),
       holds: () => deps.holdsLock(ref.lock_token),
@@ -92,80 +124,27 @@ export function createWriteBatch(deps: WriteBatchDeps) {
   }
 
   async function vectorsOf(
-    group: readonly Cut[],
+    texts: ReturnType<typeof textsOf>,
     signal: AbortSignal,
-  ): Promise<{ documents: DocumentWrite[]; embedded: number }> {
-    const texts = group.flatMap(({ chunks }) =>
-      chunks.map(({ embedded: text }) => ({ text, sha256: embeddedSha256(text) })),
-    );
-    const { embeddings, vectors: cache } = deps;
-    const made =
-      embeddings.identity === null
-        ? { vectors: texts.map(() => null), embedded: 0 }
-        : await embedWithCache(embeddings, cache, texts, signal);
-    let at = 0;
-    const documents = group.map((one) => {
-      const chunks = one.chunks.map((chunk): NewChunk => {
-        const [text, vector] = [texts[at], made.vectors[at] ?? null];
-        at += 1;
-        if (text === undefined) throw new Error('a chunk without its text');
-        return newChunk(chunk, text.sha256, vector);
-      });
-      return documentOf(one, chunks);
-    });
-    return { documents, embedded: made.embedded };
-  }
-}
-
-function* grouped(cuts: readonly Cut[]): Generator<readonly Cut[]> {
-  let group: Cut[] = [];
-  let chunks = 0;
-  for (const one of cuts) {
-    if (group.length > 0 && chunks + one.chunks.length > chunksAtOnce) {
-      yield group;
-      [group, chunks] = [[], 0];
+  ): Promise<{ vectors: (Float32Array | null)[]; embedded: number }> {
+    if (embeddings.identity === null) return { vectors: texts.map(() => null), embedded: 0 };
+    const all: Float32Array[] = [];
+    let embedded = 0;
+    for (let at = 0; at < texts.length; at += chunksAtOnce) {
+      const some = texts.slice(at, at + chunksAtOnce);
+      const made = await embedWithCache(embeddings, deps.vectors, some, signal);
+      all.push(...made.vectors);
+      embedded += made.embedded;
+      // A document that is larger than that is written at its end only: a crash costs no more than one piece of it.
+      if (texts.length > chunksAtOnce && made.embedded > 0) {
+        const kept = some.map(({ sha256 }, nth) => ({ embedded_sha256: sha256, vector: made.vectors[nth] }));
+        await deps.vectors.keep(embeddings.key, kept.filter(isMade));
+      }
     }
-    group.push(one);
-    chunks += one.chunks.length;
+    return { vectors: all, embedded };
   }
-  if (group.length > 0) yield group;
 }
 
-function newChunk(chunk: Chunk, embedded_sha256: Uint8Array, vector: Float32Array | null): NewChunk {
-  const { indices, values } = chunkWeights(chunk.embedded, chunk.heading);
-  return {
-    ordinal: chunk.ordinal,
-    heading: chunk.heading,
-    text_start: chunk.start,
-    text_end: chunk.end,
-    place: chunk.place,
-    text: chunk.text,
-    embedded_sha256,
-    terms: indices,
-    weights: values,
-    vector,
-  };
-}
-
-function documentOf({ item, parsed }: Cut, chunks: readonly NewChunk[]): DocumentWrite {
-  const { listed } = item;
-  return {
-    document: {
-      key: item.document,
-      source: item.source,
-      path: item.path,
-      uri: item.uri,
-      title: parsed.title ?? basename(item.path),
-      media_type: parsed.mediaType,
-      kind: listed === null ? 'corpus' : 'trusted_operational',
-      as_of: listed?.as_of ?? null,
-      view: listed?.kind ?? null,
-      item: listed?.name ?? null,
-      supersedes: listed?.supersedes ?? null,
-      content_sha256: Buffer.from(item.sha256 ?? '', 'hex'),
-      pipeline: pipelineIn(parsed.mediaType),
-      bytes: item.bytes,
-    },
-    chunks,
-  };
+function isMade<T extends { readonly vector: Float32Array | undefined }>(one: T): one is T & { vector: Float32Array } {
+  return one.vector !== undefined;
 }

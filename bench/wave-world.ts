@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,6 +27,7 @@ import type { Config } from '../infra/config.ts';
 import { packageRoot } from '../infra/package-root.ts';
 import { startStack } from '../infra/stack/stack.ts';
 import { createWaveParts } from '../workers/wave-parts.ts';
+import { costsOf, type Costs } from './process-cost.ts';
 import { createWorkers } from '../workers/create-workers.ts';
 
 const box = 'bench';
@@ -34,9 +35,17 @@ const quiet = { say: () => undefined, step: <T>(_: string, work: () => Promise<T
 
 export type WaveWorld = Awaited<ReturnType<typeof startWaveWorld>>;
 
+export interface WaveRun {
+  readonly wave: StoredWave;
+  /** As seen every 100 ms. */
+  readonly seconds_by_phase: Readonly<Record<string, number>>;
+}
+
 /** Servers of its own, a worker in this process with the embedder that is given, and projects made of texts. */
 export async function startWaveWorld(usual: Config, embeddings: Embeddings) {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-wave-'));
+  // Passed through by the user that Postgres runs as.
+  await chmod(folder, 0o711);
   const config = {
     ...{ ...usual, home: join(folder, 'home'), box },
     temporal: { ...usual.temporal, address: null },
@@ -94,17 +103,27 @@ export async function startWaveWorld(usual: Config, embeddings: Embeddings) {
     },
 
     /** Runs a wave to its end. `each` is called every 100 ms meanwhile. Throws unless it is committed. */
-    async wave(project: string, each: () => void = () => undefined): Promise<StoredWave> {
+    async wave(project: string, each: () => void = () => undefined): Promise<WaveRun> {
       const wave_id = randomUUID();
-      const input = { wave_id, project, box, actor: 'bench', request: waveRequestSchema.parse({}) };
+      const input = {
+        wave_id,
+        project,
+        actor: 'bench',
+        trigger: 'operator' as const,
+        request: waveRequestSchema.parse({}),
+      };
       await waves.open(input, await runs.start(input));
-      for (;;) {
+      const seconds_by_phase: Record<string, number> = {};
+      for (let seen = performance.now(); ;) {
         await sleep(100);
         each();
         const wave = await waves.find(wave_id);
-        if (wave === null || wave.closed_at === null) continue;
+        if (wave === null) continue;
+        seconds_by_phase[wave.phase] = (seconds_by_phase[wave.phase] ?? 0) + (performance.now() - seen) / 1_000;
+        seen = performance.now();
+        if (wave.closed_at === null) continue;
         if (wave.result.outcome !== 'committed') throw new Error(`the wave ended ${JSON.stringify(wave.result)}`);
-        return wave;
+        return { wave, seconds_by_phase };
       }
     },
 
@@ -114,6 +133,9 @@ export async function startWaveWorld(usual: Config, embeddings: Embeddings) {
       const { historyLength } = await handle.describe();
       return historyLength;
     },
+
+    /** Of the servers, and of this process with the parsers, which is the worker. */
+    costs: (): Costs => costsOf(stack.parts.map(({ name, pid }) => ({ name, pid: pid() ?? 0 }))),
 
     visible: async (project: string) => (await createProjectStore(data).find(project))?.visible ?? 0,
 

@@ -27,6 +27,7 @@ export type FailureType =
   | 'VectorMissing'
   | 'CollectionMismatch'
   | 'EmbeddingMismatch'
+  | 'TextRefused'
   | 'CollectionUnreadable'
   | 'GenerationUnknown';
 

@@ -31,8 +31,7 @@ import { createSources } from '../adapters/sources/sources.ts';
 import { createCollectRuns } from '../adapters/temporal/collect.ts';
 import { createWaveRuns } from '../adapters/temporal/waves.ts';
 import { dimensionsOf } from '../domain/embedding.ts';
-import type { WaveTrigger } from '../domain/wave/words.ts';
-import { waveRequestSchema } from '../domain/wave/schemas.ts';
+import { plainRefresh } from '../domain/wave/run.ts';
 
 export interface WaveWorld {
   readonly ops: Sql;
@@ -70,12 +69,10 @@ export function createWaveParts(world: WaveWorld) {
   const search = createSearch({ sql: data, qdrant, embedderOf: embedderAmong(embeddings) });
   const [questionSets, pins] = [createQuestionSetStore(data), createPinStore({ data, ops })];
 
-  async function startRefresh(project: string, trigger: WaveTrigger): Promise<void> {
-    const found = await projects.find(project);
-    if (found === null) return;
-    const request = waveRequestSchema.parse({ trigger });
-    const input = { wave_id: randomUUID(), project, box: found.spec.box, actor: 'holdfast', request };
-    await waveRuns.refresh(input);
+  async function startRefresh(project: string): Promise<void> {
+    await waveRuns.refresh({
+      ...{ wave_id: randomUUID(), project, actor: 'holdfast', trigger: 'schedule', request: plainRefresh },
+    });
   }
 
   return {

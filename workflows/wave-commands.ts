@@ -7,30 +7,29 @@ import {
   type WaveCommandMessage,
   type WaveInput,
 } from '../domain/wave/run.ts';
-import { waveCommands, type WavePhase } from '../domain/wave/words.ts';
+import { waveCommands } from '../domain/wave/words.ts';
+import type { WaveJournal } from './wave-journal.ts';
 
 const commandUpdate = defineUpdate<boolean, [WaveCommandMessage]>(waveCommandUpdate);
 const commandSignal = defineSignal<[WaveCommandMessage]>(waveCommandSignal);
-const again = defineSignal(againSignal);
+const again = defineSignal<[string]>(againSignal);
+
+type Decision = 'retry' | 'complete';
 
 export type WaveControl = ReturnType<typeof listenForCommands>;
 
-interface Listener {
-  readonly phase: () => WavePhase;
-  readonly paused: boolean;
-  readonly heard: (message: WaveCommandMessage, refusal: string | null) => void;
-}
-
 /** What people say to a wave that runs, as an update or as a signal: one decision behind both. */
-export function listenForCommands({ resumed }: WaveInput, journal: Listener) {
-  let runAgain = resumed?.again ?? false;
+export function listenForCommands({ wave_id, resumed }: WaveInput, journal: WaveJournal) {
+  let followedFor = resumed?.again ?? null;
   let approvedBy: string | null = null;
-  const decisions: ('retry' | 'complete')[] = [];
+  const decisions: Decision[] = [];
   let cancel: () => void = () => undefined;
-  const refusal = ({ command }: WaveCommandMessage): string | null =>
-    waveCommands.includes(command)
-      ? refusalOf(command, { phase: journal.phase(), paused: journal.paused })
-      : `no command is called ${command}`;
+
+  function refusal({ command, wave_id: meant }: WaveCommandMessage): string | null {
+    if (meant !== wave_id) return `it is over, and wave ${wave_id} runs now`;
+    if (!waveCommands.includes(command)) return `no command is called ${command}`;
+    return refusalOf(command, { phase: journal.phase(), paused: journal.paused });
+  }
 
   function obey(message: WaveCommandMessage): boolean {
     journal.heard(message, null);
@@ -53,25 +52,38 @@ export function listenForCommands({ resumed }: WaveInput, journal: Listener) {
     if (why === null) obey(message);
     else journal.heard(message, why);
   });
-  setHandler(again, () => {
-    runAgain = true;
+  setHandler(again, (actor: string) => {
+    followedFor = actor;
   });
 
+  /** Until `done`. That it is paused, or goes on, is written down when it is said. */
+  async function waitUntil(done: () => boolean): Promise<void> {
+    let told = journal.recordedPaused();
+    for (;;) {
+      if (journal.paused !== told) {
+        told = journal.paused;
+        await journal.record();
+      } else if (done()) return;
+      else await condition(() => done() || journal.paused !== told);
+    }
+  }
+
   return {
-    get again(): boolean {
-      return runAgain;
+    /** Who asked for one more wave behind this one; null: nobody. */
+    get again(): string | null {
+      return followedFor;
     },
     whenCancelled(act: () => void): void {
       cancel = act;
     },
-    whilePaused: () => condition(() => !journal.paused),
+    whilePaused: () => waitUntil(() => !journal.paused),
     async approval(): Promise<string> {
-      await condition(() => approvedBy !== null);
+      await waitUntil(() => approvedBy !== null);
       return approvedBy ?? '';
     },
-    async decision(): Promise<'retry' | 'complete'> {
+    async decision(): Promise<Decision> {
       decisions.length = 0;
-      await condition(() => decisions.length > 0);
+      await waitUntil(() => decisions.length > 0);
       return decisions[0] ?? 'retry';
     },
   };

@@ -13,10 +13,12 @@ export type WaveJournal = ReturnType<typeof createWaveJournal>;
 /** What a wave tells about itself: to the operations database, to the audit, and to Temporal's UI. */
 export function createWaveJournal({ wave_id, project, actor, request, resumed }: WaveInput) {
   let paused = resumed?.paused ?? false;
-  let phase: WavePhase = 'requested';
+  let recordedPaused = paused;
+  let phase: WavePhase = resumed === undefined ? 'requested' : 'write';
   let plan: WavePlan | null = null;
-  let result = emptyWaveResult();
-  let rechecks = 0;
+  let approved_by: string | null = null;
+  let result: WaveResult = { ...emptyWaveResult(), number: resumed?.generation.number ?? null };
+  let rechecks = resumed?.rechecks ?? 0;
   const lines: string[] = [];
   setHandler(waveState, () => ({ phase, result, plan }));
 
@@ -41,7 +43,8 @@ export function createWaveJournal({ wave_id, project, actor, request, resumed }:
               ...{ data: { ...event.data }, once: `${wave_id}/${event.type}` },
             },
           ];
-    await rows.recordWave({ wave_id, phase, paused, result, plan, evidence, events });
+    recordedPaused = paused;
+    await rows.recordWave({ wave_id, phase, paused, approved_by, result, plan, evidence, events });
   }
 
   return {
@@ -55,6 +58,11 @@ export function createWaveJournal({ wave_id, project, actor, request, resumed }:
       return paused;
     },
 
+    recordedPaused: () => recordedPaused,
+    rechecks: () => rechecks,
+
+    record: (): Promise<void> => write([]),
+
     /** A command was taken or refused; it is written down with the next step. */
     heard({ command, actor: by, reason }: WaveCommandMessage, refusal: string | null): void {
       if (refusal === null && ['pause', 'resume', 'cancel'].includes(command)) paused = command === 'pause';
@@ -62,8 +70,9 @@ export function createWaveJournal({ wave_id, project, actor, request, resumed }:
       show();
     },
 
+    /** What the row says, of which a run that goes on for another knows nothing. */
     begin(opened: WaveResult): void {
-      result = opened;
+      result = { ...opened, number: result.number ?? opened.number };
     },
 
     note(part: Partial<WaveResult>): void {
@@ -89,6 +98,11 @@ export function createWaveJournal({ wave_id, project, actor, request, resumed }:
     async check(check: string, ok: boolean, reason: string, detail: object = {}): Promise<void> {
       lines.push(`- ${ok ? '✓' : '✗'} ${check}: ${reason}`);
       await write([{ check, phase, ok, reason, detail: { ...detail } }]);
+    },
+
+    async approved(by: string): Promise<void> {
+      approved_by = by;
+      await this.check('approval', true, `approved by ${by}`, { actor: by });
     },
 
     /** A check that may come out differently the next time. */

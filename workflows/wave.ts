@@ -2,35 +2,32 @@ import {
   allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
+  CancelledFailure,
   condition,
-  continueAsNew,
   isCancellation,
+  makeContinueAsNewFunc,
+  uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { PlannedWave } from '../activities/wave.ts';
 import type { WaveFacts } from '../activities/wave-rows.ts';
-import type { WaveGeneration, WaveInput, WaveReference } from '../domain/wave/run.ts';
+import { plainRefresh, type WaveGeneration, type WaveInput } from '../domain/wave/run.ts';
 import type { WavePlan, WaveResult } from '../domain/wave/schemas.ts';
+import { mayHaveWritten } from '../domain/wave/words.ts';
 import { failureReason } from './failure-reason.ts';
 import { locks, operations } from './proxies.ts';
-import { beginningOn, lastWaveWord, waveOnBox, waveRows, writingOn } from './wave-proxies.ts';
+import { kindKey, phaseKey, subjectKey } from './search-attributes.ts';
+import { writeBatches } from './wave-batches.ts';
+import { beginningOn, lastWaveWord, waveOnBox, waveRows } from './wave-proxies.ts';
 import { listenForCommands, type WaveControl } from './wave-commands.ts';
 import { createWaveJournal, type WaveJournal } from './wave-journal.ts';
+import type { WaveRun } from './wave-run.ts';
 
-/** How many batches are under way at once, over all workers of the box. */
-const windowOfBatches = 4;
 /** How many batches a piece of the history is long. */
 const batchesOfARun = 500;
 
-interface WaveRun {
-  readonly input: WaveInput;
-  readonly ref: WaveReference;
-  readonly journal: WaveJournal;
-  readonly control: WaveControl;
-}
-
 /** What a wave came to; `cut`: it goes on with a new history. */
-type End = 'done' | { readonly cut: WaveGeneration };
+type End = 'done' | { readonly cut: WaveGeneration; readonly box: string };
 
 /**
  * Prepare, apply, prove, and then keep or put back: one wave of documents into a project. What it writes is an unseen
@@ -51,32 +48,34 @@ export async function wave(input: WaveInput): Promise<WaveResult> {
       if (input.resumed === undefined) await journal.enter('lock');
       const [lock] = await locks.takeLocks([{ resource: 'data', mode: 'shared' }], lockedBy);
       if (lock === undefined) throw ApplicationFailure.nonRetryable('No lock was given');
-      const { wave_id, project } = input;
-      const incarnation = input.resumed?.generation.incarnation ?? facts.incarnation;
-      const run = { input, journal, control, ref: { wave_id, project, incarnation, lock_token: lock.token } };
-      return input.resumed === undefined ? carryOut(run, facts) : finish(run, input.resumed.generation);
+      const { wave_id, project, resumed } = input;
+      const incarnation = resumed?.generation.incarnation ?? facts.incarnation;
+      const ref = { wave_id, project, incarnation, lock_token: lock.token };
+      const run = { input, ref, box: resumed?.box ?? facts.box, journal, control };
+      return resumed === undefined ? prepare(run, facts) : apply(run, resumed.generation);
     });
   } catch (error) {
     await CancellationScope.nonCancellable(() => giveUp(input, journal, error));
   }
   await CancellationScope.nonCancellable(() => operations.releaseLocks(lockedBy));
   if (end !== 'done') {
-    await condition(allHandlersFinished);
-    const resumed = { generation: end.cut, paused: journal.paused, again: control.again };
-    return continueAsNew<typeof wave>({ ...input, resumed });
+    await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+    if (!work.consideredCancelled) return goOn(input, journal, control, end);
+    await CancellationScope.nonCancellable(() => giveUp(input, journal, new CancelledFailure('cancelled')));
   }
   await CancellationScope.nonCancellable(async () => {
     await waveRows.startCollecting(input.project);
-    await condition(allHandlersFinished);
     await journal.close(lastWaveWord);
-    if (control.again) await waveRows.startRefresh(input.project, 'again');
+    await condition(allHandlersFinished);
   });
+  if (control.again !== null) await follow(input, control.again);
   return journal.result;
 }
 
-async function carryOut(run: WaveRun, facts: WaveFacts): Promise<End> {
+/** Nothing that anybody sees is changed. */
+async function prepare(run: WaveRun, facts: WaveFacts): Promise<End> {
   const { input, ref, journal, control } = run;
-  const box = waveOnBox(input.box);
+  const box = waveOnBox(run.box);
   await journal.enter('list');
   for (const source of facts.sources) {
     await control.whilePaused();
@@ -84,43 +83,38 @@ async function carryOut(run: WaveRun, facts: WaveFacts): Promise<End> {
     await journal.check(`list.${source}`, true, listed.reason, { ...listed });
   }
   await journal.enter('plan');
-  const { plan, ...against } = await box.planWave(ref, input.request);
+  const { plan, ...against } = await box.planWave(ref, input.request, facts.sources);
   await journal.plan(plan);
   if (isEmpty(plan)) return journal.conclude('nothing_to_do');
   if (input.request.dry_run) return journal.conclude('planned');
   if (facts.held) return journal.conclude('planned', 'The project is held since its rollback: release it first');
-  if (input.request.require_approval ?? facts.approval_required) await approved(run);
-
+  if (input.request.require_approval ?? facts.approval_required) {
+    await journal.enter('approve');
+    await journal.approved(await control.approval());
+  }
   await journal.enter('stage');
   await control.whilePaused();
-  const staged = await box.stage(ref);
+  const staged = await box.stage(ref, facts.sources);
   await journal.check('stage', true, `${staged.staged} items, ${staged.bytes} bytes`, { ...staged });
   await journal.enter('write');
-  const generation = await begin(run, against);
-  journal.note({ number: generation.number });
-  return finish(run, generation);
+  return apply(run, await begin(run, against));
 }
 
-async function begin({ input, ref }: WaveRun, against: Omit<PlannedWave, 'plan'>): Promise<WaveGeneration> {
-  const generation = await beginningOn(input.box).beginGeneration(ref, against);
-  await waveOnBox(input.box).retire(ref, generation.number);
+async function begin(run: WaveRun, against: Omit<PlannedWave, 'plan'>): Promise<WaveGeneration> {
+  const { ref, journal } = run;
+  const generation = await beginningOn(run.box).beginGeneration(ref, against);
+  journal.note({ number: generation.number });
+  await waveOnBox(run.box).retire(ref, generation.number);
   return generation;
 }
 
-async function approved({ journal, control }: WaveRun): Promise<void> {
-  await journal.enter('approve');
-  const by = await control.approval();
-  await journal.check('approval', true, `approved by ${by}`, { actor: by });
-}
-
-/** From the first write on: to the end of it, or to where the history is cut. */
-async function finish(run: WaveRun, generation: WaveGeneration): Promise<End> {
-  const { input, ref, journal } = run;
-  const written = await write(run, generation);
-  if (written !== 'done') return written;
+/** Write, prove, commit; or to where the history is cut. */
+async function apply(run: WaveRun, generation: WaveGeneration): Promise<End> {
+  const { ref, journal } = run;
+  if ((await write(run, generation)) === 'cut') return { cut: generation, box: run.box };
 
   await journal.enter('prove');
-  const box = waveOnBox(input.box);
+  const box = waveOnBox(run.box);
   const proof = await box.prove(ref, generation.number);
   await journal.check('proof', proof.ok, proof.reason, { ...proof.detail });
   if (!proof.ok) throw ApplicationFailure.nonRetryable(proof.reason, 'ProofFailed');
@@ -130,6 +124,7 @@ async function finish(run: WaveRun, generation: WaveGeneration): Promise<End> {
   await journal.check('canary', canary.ok, canary.reason, { ...canary.detail });
   if (!canary.ok) throw ApplicationFailure.nonRetryable(canary.reason, 'CanaryFailed');
 
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
   // From here on a cancellation changes nothing: the one statement is through, or it is not.
   return CancellationScope.nonCancellable(async () => {
     await journal.enter('commit');
@@ -141,73 +136,68 @@ async function finish(run: WaveRun, generation: WaveGeneration): Promise<End> {
 }
 
 /** All batches that have something to do; what failed waits for a person. */
-async function write(run: WaveRun, generation: WaveGeneration): Promise<End> {
+async function write(run: WaveRun, generation: WaveGeneration): Promise<'done' | 'cut'> {
   const { ref, journal } = run;
   for (let piece = 0; ; piece += 1) {
     const batches = await waveRows.openBatches(ref, batchesOfARun);
     // A history has room for one piece of a long wave, and for what is to be said at its end.
-    if (batches.length === batchesOfARun && piece > 0) return { cut: generation };
-    const failures = await writeBatches(run, generation, batches);
-    const tally = await waveRows.tally(ref);
+    if (piece > 0 && (batches.length === batchesOfARun || workflowInfo().continueAsNewSuggested)) return 'cut';
+    if (batches.length > 0) await writeBatches(run, generation, batches);
+    const { undecided, why, ...tally } = await waveRows.tally(ref);
     journal.note(tally);
-    if (failures.length === 0 && tally.failed === 0) {
-      if (batches.length === 0) return 'done';
-    } else if ((await askWhatToDo(run, failures, tally.failed)) === 'complete') {
-      journal.note(await waveRows.giveUpOpenItems(ref));
-      return 'done';
-    }
+    if (batches.length > 0) continue;
+    if (undecided === 0 || (await askWhatToDo(run, undecided, why ?? '')) === 'complete') return 'done';
   }
 }
 
 /** Retry only what failed, or do without it. */
-async function askWhatToDo(
-  { ref, journal, control }: WaveRun,
-  failures: readonly string[],
-  failed: number,
-): Promise<'retry' | 'complete'> {
+async function askWhatToDo({ ref, journal, control }: WaveRun, undecided: number, why: string) {
   await journal.enter('attention');
-  const reason = failures[0] ?? `${failed} documents failed`;
-  await journal.recheck('write', false, reason, { failures: failures.slice(0, 20), failed });
+  await journal.recheck('write', false, `${undecided} documents failed: ${why}`, { failed: undecided });
   const decision = await control.decision();
   if (decision === 'retry') await waveRows.reopenFailed(ref);
   await journal.enter('write');
   return decision;
 }
 
-/** A sliding window. Returns the reasons of batches that were given up. */
-async function writeBatches(run: WaveRun, generation: WaveGeneration, batches: readonly number[]): Promise<string[]> {
-  const { input, ref, journal, control } = run;
-  const box = writingOn(input.box);
-  const failures: string[] = [];
-  const open = new Set<Promise<void>>();
-  let done = 0;
-  for (const batch of batches) {
-    await control.whilePaused();
-    if (open.size >= windowOfBatches) await Promise.race(open);
-    const work: Promise<void> = box
-      .writeBatch(ref, generation.number, batch)
-      .then(() => journal.show(`${(done += 1)} of ${batches.length} batches`))
-      .catch((error: unknown) => {
-        if (isCancellation(error)) throw error;
-        failures.push(failureReason(error));
-      })
-      .finally(() => open.delete(work));
-    open.add(work);
+/** Nothing of it was seen, and nothing of it stays: the sweep takes away what was written. */
+async function giveUp({ wave_id, project }: WaveInput, journal: WaveJournal, error: unknown): Promise<void> {
+  const reason = failureReason(error);
+  if (!mayHaveWritten(journal.phase())) {
+    journal.conclude(isCancellation(error) ? 'cancelled' : 'refused', isCancellation(error) ? 'cancelled' : reason);
+    return;
   }
-  await Promise.all(open);
-  return failures;
+  await journal.enter('discard');
+  // What became of the generation is its row's to say: a step may have done more than was heard of it.
+  const { number, state } = await waveRows.discardGeneration({ wave_id, project });
+  journal.note({ number });
+  if (state === 'committed') journal.conclude('committed', reason);
+  else if (isCancellation(error)) journal.conclude('cancelled', 'cancelled');
+  else journal.conclude(number === null ? 'refused' : 'discarded', reason);
 }
 
-/** Nothing of it was seen, and nothing of it stays: the sweep takes away what was written. */
-async function giveUp(input: WaveInput, journal: WaveJournal, error: unknown): Promise<void> {
-  const reason = failureReason(error);
-  const begun = journal.result.number !== null;
-  if (begun) {
-    await journal.enter('discard');
-    await waveRows.discardGeneration({ wave_id: input.wave_id, project: input.project });
-  }
-  if (isCancellation(error)) journal.conclude('cancelled', 'cancelled');
-  else journal.conclude(begun ? 'discarded' : 'refused', reason);
+/** The same wave with a new history. */
+function goOn(
+  input: WaveInput,
+  journal: WaveJournal,
+  { again }: WaveControl,
+  { cut, box }: Exclude<End, 'done'>,
+): Promise<never> {
+  const resumed = { generation: cut, box, paused: journal.paused, again, rechecks: journal.rechecks() };
+  return makeContinueAsNewFunc<typeof wave>()({ ...input, resumed });
+}
+
+/** Row W9: what came while this one ran is looked at by the next one, under the same id, which is the project's lock. */
+function follow({ project }: WaveInput, actor: string): Promise<never> {
+  const wave_id = uuid4();
+  return makeContinueAsNewFunc<typeof wave>({
+    memo: { record_id: wave_id, actor },
+    typedSearchAttributes: [
+      { key: kindKey, value: 'wave' },
+      { key: subjectKey, value: `project/${project}` },
+      { key: phaseKey, value: 'requested' },
+    ],
+  })({ wave_id, project, actor, trigger: 'again', request: plainRefresh });
 }
 
 function isEmpty({ added, changed, moved, removed }: WavePlan): boolean {

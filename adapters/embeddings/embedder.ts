@@ -7,7 +7,8 @@ export interface Embedder {
   readonly key: string;
   /**
    * One vector a text, in their order, each of length 1. Rejects with the signal's reason when it is aborted, with
-   * PermanentFailure EmbeddingMismatch when the model is not the one of the identity; after anything else another try may help.
+   * PermanentFailure EmbeddingMismatch when the model is not the one of the identity, TextRefused when it takes one of these
+   * texts never; after anything else another try may help.
    */
   embed(texts: readonly string[], kind: TextKind, signal: AbortSignal): Promise<Float32Array[]>;
   /** Loads the model, or asks the server once. Rejects as `embed` does. */

@@ -165,6 +165,7 @@ function refusal(host: string, { status, headers }: Response): Error {
   const passes = status === 429 || status === 408 || status >= 500;
   const why = `answers ${status}`;
   if (passes) return new ServerFailure(host, why, { waitMs: retryAfterMs(headers.get('retry-after')) });
+  if ([400, 413, 422].includes(status)) return new PermanentFailure('TextRefused', `${host} ${why}`);
   return new ServerFailure(host, status === 401 || status === 403 ? `${why}: it refuses the key` : why, null);
 }
 

@@ -2,6 +2,7 @@ import type postgres from 'postgres';
 import type { TrustedItem } from '../../domain/project/policy.ts';
 import { batchDocuments } from '../../domain/wave/run.ts';
 import type { Sql } from './connect.ts';
+import type { LostItem } from './staged-items.ts';
 
 /** One document of a wave that is to be written. */
 export interface WaveItem {
@@ -24,6 +25,10 @@ export interface WaveTally {
   readonly embedded: number;
   readonly quarantined: number;
   readonly failed: number;
+  /** Of those that failed: a person has to say whether to try again, or to do without. */
+  readonly undecided: number;
+  /** The reason of one of them. */
+  readonly why: string | null;
 }
 
 export interface WaveProgressCounts extends WaveTally {
@@ -32,6 +37,9 @@ export interface WaveProgressCounts extends WaveTally {
 }
 
 export type WaveItemStore = ReturnType<typeof createWaveItemStore>;
+
+/** The source has changed since it was listed, and the next wave takes it as it is by then: nothing to decide on. */
+const settled: readonly LostItem['reason'][] = ['source_gone', 'too_large'];
 
 const batchOf = (sql: postgres.ISql) => sql`seq / ${batchDocuments}::int`;
 
@@ -82,6 +90,7 @@ export function createWaveItemStore(sql: Sql) {
           and state in ('planned', 'stored')`;
     },
 
+    /** One document, for a reason that no other one has. */
     async failed(waveId: string, seq: number, reason: string): Promise<void> {
       await sql`update wave_items set state = 'failed', reason = ${reason} where wave_id = ${waveId} and seq = ${seq}`;
     },
@@ -105,24 +114,30 @@ export function createWaveItemStore(sql: Sql) {
             reason = excluded.reason, detail = excluded.detail, at = now()`;
       }),
 
-    async reopenFailed(waveId: string): Promise<void> {
-      await sql`update wave_items set state = 'planned' where wave_id = ${waveId} and state = 'failed'`;
+    /** What a batch that was given up has not done. What is stored needs nothing but its points, which the proof puts right. */
+    async failBatch(waveId: string, batch: number, reason: string): Promise<void> {
+      await sql`
+        update wave_items set state = case state when 'stored' then 'written' else 'failed' end,
+          reason = case state when 'stored' then reason else ${reason} end
+        where wave_id = ${waveId} and seq >= ${batch * batchDocuments} and seq < ${(batch + 1) * batchDocuments}
+          and state in ('planned', 'stored')`;
     },
 
-    /** An operator declared the wave complete without them: what was seen of them before stays. */
-    async giveUpOpen(waveId: string): Promise<void> {
+    async reopenFailed(waveId: string): Promise<void> {
       await sql`
-        update wave_items set state = 'failed', reason = coalesce(reason, 'given_up')
-        where wave_id = ${waveId} and state in ('planned', 'stored')`;
+        update wave_items set state = 'planned', reason = null
+        where wave_id = ${waveId} and state = 'failed' and reason <> all(${settled as string[]})`;
     },
 
     async tally(waveId: string): Promise<WaveProgressCounts> {
+      const undecided = sql`state = 'failed' and reason <> all(${settled as string[]})`;
       const [row] = await sql<WaveProgressCounts[]>`
         select count(*)::int as items,
           count(*) filter (where state in ('written', 'quarantined', 'failed'))::int as done,
           count(*) filter (where state = 'written' and change in ('added', 'changed'))::int as documents,
           count(*) filter (where state = 'quarantined')::int as quarantined,
           count(*) filter (where state = 'failed')::int as failed,
+          count(*) filter (where ${undecided})::int as undecided, min(reason) filter (where ${undecided}) as why,
           coalesce(sum(chunks) filter (where state <> 'planned'), 0)::int as chunks,
           coalesce(sum(embedded), 0)::int as embedded
         from wave_items where wave_id = ${waveId}`;

@@ -1,7 +1,7 @@
 import type { WaveEvidence, WaveInput } from '../../domain/wave/run.ts';
 import type { WavePlan, WaveRequest, WaveResult } from '../../domain/wave/schemas.ts';
 import { emptyWaveResult } from '../../domain/wave/result.ts';
-import type { WaveKind, WavePhase } from '../../domain/wave/words.ts';
+import type { WaveKind, WavePhase, WaveTrigger } from '../../domain/wave/words.ts';
 import type { Sql } from './connect.ts';
 import { createEvidenceStore, type StoredCheck } from './evidence.ts';
 
@@ -11,6 +11,7 @@ export interface StoredWave {
   readonly name: string;
   readonly kind: WaveKind;
   readonly actor: string;
+  readonly trigger: WaveTrigger;
   readonly request: WaveRequest;
   readonly phase: WavePhase;
   readonly paused: boolean;
@@ -29,6 +30,8 @@ export interface WaveEntry {
   readonly phase: WavePhase;
   readonly paused: boolean;
   readonly plan: WavePlan | null;
+  /** null: nobody yet, or nobody that this run knows of. */
+  readonly approved_by: string | null;
   readonly result: WaveResult;
   readonly evidence: readonly WaveEvidence[];
 }
@@ -41,27 +44,22 @@ export function createWaveStore(sql: Sql) {
   return {
     /** By whoever comes first: the API that started the run, or the run itself. A row that is there keeps what it has. */
     async open(input: WaveInput, run: { workflow_id: string; run_id: string | null }): Promise<void> {
-      const { wave_id, project, actor, request } = input;
+      const { wave_id, project, actor, trigger, request } = input;
       await sql`
-        insert into waves (id, project, name, kind, actor, request, result, workflow_id, run_id)
-        values (${wave_id}, ${project}, ${request.name}, ${request.kind}, ${actor}, ${sql.json(request)},
+        insert into waves (id, project, name, kind, actor, trigger, request, result, workflow_id, run_id)
+        values (${wave_id}, ${project}, ${request.name}, ${request.kind}, ${actor}, ${trigger}, ${sql.json(request)},
           ${sql.json(emptyWaveResult())}, ${run.workflow_id}, ${run.run_id})
         on conflict (id) do update set run_id = coalesce(excluded.run_id, waves.run_id)`;
     },
 
-    async record({ wave_id, phase, paused, plan, result, evidence: checks }: WaveEntry): Promise<void> {
+    async record({ wave_id, phase, paused, plan, approved_by, result, evidence: checks }: WaveEntry): Promise<void> {
       await sql`
         update waves set phase = ${phase}, paused = ${paused}, result = ${sql.json(result)},
+          approved_by = coalesce(${approved_by}, approved_by),
           plan = coalesce(${plan === null ? null : sql.json(plan)}, plan),
           closed_at = case when ${phase} = 'closed' then coalesce(closed_at, now()) end
         where id = ${wave_id}`;
       for (const check of checks) await evidence.add(wave_id, check);
-    },
-
-    async approve(id: string, actor: string): Promise<void> {
-      await sql`
-        update waves set approved_by = coalesce(approved_by, ${actor}), approved_at = coalesce(approved_at, now())
-        where id = ${id}`;
     },
 
     async find(id: string): Promise<StoredWave | null> {
@@ -98,6 +96,6 @@ export function createWaveStore(sql: Sql) {
 }
 
 function columns(sql: Sql) {
-  return sql`id, project, name, kind, actor, request, phase, paused, plan, result, approved_by, workflow_id, run_id,
+  return sql`id, project, name, kind, actor, trigger, request, phase, paused, plan, result, approved_by, workflow_id, run_id,
     requested_at, closed_at`;
 }

@@ -22,9 +22,9 @@ export function createWaveRuns(client: Client) {
   };
 
   /** Tells a wave that runs that another one is to follow it. False: none runs. */
-  async function again(project: string): Promise<boolean> {
+  async function again({ project, actor }: WaveInput): Promise<boolean> {
     try {
-      await client.workflow.getHandle(waveWorkflowId(project)).signal(againSignal);
+      await client.workflow.getHandle(waveWorkflowId(project)).signal(againSignal, actor);
       return true;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return false;
@@ -35,22 +35,25 @@ export function createWaveRuns(client: Client) {
   return {
     start,
 
-    /** Row W9: a wave, or one more after that which runs. Several at once are one. */
+    /**
+     * Row W9: a wave, or one more after that which runs, of all sources. Several at once are one. Throws RunInTheWay where only a
+     * plan was asked for.
+     */
     async refresh(input: WaveInput): Promise<RunReference> {
       for (;;) {
         try {
           return await start(input);
         } catch (error) {
-          if (!(error instanceof RunInTheWay)) throw error;
-          if (await again(input.project)) return error.run;
+          if (!(error instanceof RunInTheWay) || input.request.dry_run) throw error;
+          if (error.record_id === input.wave_id || (await again(input))) return error.run;
         }
       }
     },
 
     /** The run's own word. Rejects with WorkflowUpdateFailedError when it refuses, WorkflowNotFoundError when it is over. */
-    async command({ workflow_id, run_id }: RunReference, message: WaveCommandMessage): Promise<void> {
+    async command(project: string, message: WaveCommandMessage): Promise<void> {
       // A long wave has several runs, one after the other: the id leads to the one that runs now.
-      const handle = client.workflow.getHandle(workflow_id, undefined, { firstExecutionRunId: run_id });
+      const handle = client.workflow.getHandle(waveWorkflowId(project));
       await handle.executeUpdate<boolean, [WaveCommandMessage]>(waveCommandUpdate, { args: [message] });
     },
   };

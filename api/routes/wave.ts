@@ -4,12 +4,13 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/cl
 import { z } from 'zod';
 import type { ProjectStore } from '../../adapters/postgres/projects.ts';
 import type { WaveItemStore } from '../../adapters/postgres/wave-items.ts';
+import type { Caller } from '../../adapters/postgres/tokens.ts';
 import type { StoredWave, WaveStore } from '../../adapters/postgres/waves.ts';
 import { RunInTheWay, type RunReference } from '../../adapters/temporal/start-alone.ts';
 import type { WaveRuns } from '../../adapters/temporal/waves.ts';
 import { idOfRequest } from '../../domain/request-id.ts';
-import type { WaveInput } from '../../domain/wave/run.ts';
-import { waveRequestSchema, type Wave } from '../../domain/wave/schemas.ts';
+import { plainRefresh, type WaveInput } from '../../domain/wave/run.ts';
+import type { Wave } from '../../domain/wave/schemas.ts';
 import { waveCommands } from '../../domain/wave/words.ts';
 import { page, readCursor } from '../page.ts';
 import { ApiProblem } from '../problem.ts';
@@ -37,19 +38,20 @@ export function waveRoutes(route: Route, deps: WaveRouteDeps): void {
   const show = showWave(runs);
 
   route('wave_start', async ({ params, body, caller, key }) => {
-    const { project, spec } = await knownProject(projects, params.id);
+    const { project } = await knownProject(projects, params.id);
     const wave_id = key === null ? randomUUID() : idOfRequest(caller.id, key);
-    const input = { wave_id, project, box: spec.box, actor: caller.actor, request: body };
+    const input = { wave_id, project, ...askedBy(caller), request: body };
     const wave = (await waves.find(wave_id)) ?? (await opened(deps, input, startedBy(deps)));
     return { status: 202, body: show({ ...wave, progress: null }), location: `/v1/waves/${wave_id}` };
   });
 
   route('project_refresh', async ({ params, body, caller, key }) => {
-    const { project, spec } = await knownProject(projects, params.id);
+    const { project } = await knownProject(projects, params.id);
     const wave_id = key === null ? randomUUID() : idOfRequest(caller.id, key);
-    const trigger = caller.role === 'agent' ? 'agent' : 'operator';
-    const request = waveRequestSchema.parse({ ...body, trigger });
-    const run = await waveRuns.refresh({ wave_id, project, box: spec.box, actor: caller.actor, request });
+    const request = { ...plainRefresh, ...body };
+    const run = await waveRuns
+      .refresh({ wave_id, project, ...askedBy(caller), request })
+      .catch(busyWith(runs, 'project', project));
     return { status: 202, body: { ...run, run_url: runs.urlOf(run) } };
   });
 
@@ -87,16 +89,18 @@ export function waveRoutes(route: Route, deps: WaveRouteDeps): void {
     route(`wave_${command}`, async ({ params: { id }, body, caller }) => {
       const wave = await waves.find(id);
       if (wave === null) throw unknownWave(id);
-      const { workflow_id, run_id } = wave;
-      if (wave.closed_at !== null || run_id === null) throw refused(id, `it is ${wave.result.outcome ?? 'not begun'}`);
-      // A row before the run acts on it: an approval is not Temporal's to remember.
-      if (command === 'approve') await waves.approve(id, caller.actor);
-      const message = { command, actor: caller.actor, ...(body.reason === undefined ? {} : { reason: body.reason }) };
-      await waveRuns.command({ workflow_id, run_id }, message).catch(refusedBy(id));
+      if (wave.closed_at !== null) throw refused(id, `it is ${wave.result.outcome ?? 'closed'}`);
+      const said = { wave_id: id, command, actor: caller.actor };
+      const message = body.reason === undefined ? said : { ...said, reason: body.reason };
+      await waveRuns.command(wave.project, message).catch(refusedBy(id));
       const now = await withProgress(deps, id);
       return { status: 200, body: show(now ?? { ...wave, progress: null }) };
     });
   }
+}
+
+function askedBy({ actor, role }: Caller): Pick<WaveInput, 'actor' | 'trigger'> {
+  return { actor, trigger: role === 'agent' ? 'agent' : 'operator' };
 }
 
 function startedBy({ waveRuns, runs }: WaveRouteDeps): Starter {

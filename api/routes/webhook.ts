@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ProjectStore, StoredProject } from '../../adapters/postgres/projects.ts';
 import type { WaveRuns } from '../../adapters/temporal/waves.ts';
-import { waveRequestSchema } from '../../domain/wave/schemas.ts';
+import { plainRefresh } from '../../domain/wave/run.ts';
 import type { Http } from '../perform.ts';
 import { ApiProblem } from '../problem.ts';
 import type { Route } from '../route.ts';
@@ -35,9 +35,10 @@ export function webhookRoutes(route: Route, { projects, waveRuns, runs, webhookK
         'unauthenticated',
         'No project takes this: its secret is another, or its registration says no webhook.',
       );
-    const request = waveRequestSchema.parse({ trigger: 'webhook' });
-    const input = { wave_id: randomUUID(), project: project.project, box: project.spec.box, actor: 'webhook', request };
-    const run = await waveRuns.refresh(input);
+    const run = await waveRuns.refresh({
+      ...{ wave_id: randomUUID(), project: project.project },
+      ...{ actor: 'webhook', trigger: 'webhook', request: plainRefresh },
+    });
     return { status: 202, body: { ...run, run_url: runs.urlOf(run) } };
   });
 

@@ -7,26 +7,38 @@ const waveName = z
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes')
   .meta({ examples: ['nightly'] });
 
+const waveRequestFields = z.strictObject({
+  name: waveName.default('refresh'),
+  kind: z.enum(waveKinds).default('corpus'),
+  sources: z.array(z.string()).min(1).max(50).optional().meta({
+    description: 'Which sources of the project; default: all of them. What other sources gave stays as it is.',
+  }),
+  dry_run: z.boolean().default(false).meta({ description: 'Plan only: list, compare, count and price.' }),
+  require_approval: z
+    .boolean()
+    .optional()
+    .meta({ description: 'Wait for an approval of the plan; default: as the project says.' }),
+  retry_quarantined: z.boolean().default(false).meta({
+    description: 'Try again what is quarantined, though neither its bytes nor the parser have changed.',
+  }),
+  reembed: z.boolean().default(false).meta({
+    description: 'Row W10: everything again, with the embedder that this box has now, beside what is visible.',
+  }),
+});
+
 /** Row W5: what a caller may say of one wave. */
-export const waveRequestSchema = z
-  .strictObject({
-    name: waveName.default('refresh'),
-    kind: z.enum(waveKinds).default('corpus'),
-    sources: z.array(z.string()).min(1).max(50).optional().meta({
-      description: 'Which sources of the project; default: all of them. What other sources gave stays as it is.',
-    }),
-    dry_run: z.boolean().default(false).meta({ description: 'Plan only: list, compare, count and price.' }),
-    require_approval: z
-      .boolean()
-      .optional()
-      .meta({ description: 'Wait for an approval of the plan; default: as the project says.' }),
-    retry_quarantined: z.boolean().default(false).meta({
-      description: 'Try again what is quarantined, though neither its bytes nor the parser have changed.',
-    }),
-    reembed: z.boolean().default(false).meta({
-      description: 'Row W10: everything again, with the embedder that this box has now, beside what is visible.',
-    }),
-    trigger: z.enum(waveTriggers).default('operator'),
+export const waveRequestSchema = waveRequestFields
+  .refine(({ kind, sources }) => kind === 'corpus' || sources === undefined, {
+    path: ['sources'],
+    message: 'a wave of trusted items takes them from where the project lists them',
+  })
+  .refine(({ kind, reembed }) => kind === 'corpus' || !reembed, {
+    path: ['reembed'],
+    message: 'it is everything of a project that is embedded again, in a wave of kind corpus',
+  })
+  .refine(({ sources, reembed }) => sources === undefined || !reembed, {
+    path: ['sources'],
+    message: 'it is all sources of a project that are embedded again: one collection cannot hold two models',
   })
   .meta({ id: 'WaveRequest' });
 export type WaveRequest = z.output<typeof waveRequestSchema>;
@@ -88,6 +100,7 @@ export const waveSchema = z
     name: z.string(),
     kind: z.enum(waveKinds),
     actor: z.string(),
+    trigger: z.enum(waveTriggers),
     request: waveRequestSchema,
     phase: z.enum(wavePhases),
     paused: z.boolean(),
@@ -117,7 +130,7 @@ export const waveItemSchema = z
   .meta({ id: 'WaveItem' });
 
 /** Row W9: what a push, a schedule or an agent may ask for. */
-export const refreshRequestSchema = waveRequestSchema
+export const refreshRequestSchema = waveRequestFields
   .pick({ name: true, sources: true, dry_run: true })
   .meta({ id: 'RefreshRequest' });
 

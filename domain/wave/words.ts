@@ -20,6 +20,11 @@ export const wavePhases = [
 ] as const;
 export type WavePhase = (typeof wavePhases)[number];
 
+/** From `write` on a generation may be there, which is committed or discarded. */
+export function mayHaveWritten(phase: WavePhase): boolean {
+  return (['write', 'attention', 'prove', 'canary', 'commit', 'discard'] as const).some((each) => each === phase);
+}
+
 export const waveOutcomes = [
   /** Visible, all of it. */
   'committed',

@@ -26,19 +26,21 @@ export interface WorkflowToRun {
   /** The exported workflow. */
   readonly type: string;
   readonly workflowId: string;
-  readonly input: { readonly box: string };
+  readonly input: object;
+  /** Names the task queues of this run alone. */
+  readonly box: string;
   readonly activities: object;
 }
 
 /** One workflow on a real Temporal, with a worker for it and one for its box; then its history is replayed: what finished once must finish the same again. */
 export async function runOnTemporal<T>(
-  { type, workflowId, input, activities }: WorkflowToRun,
+  { type, workflowId, input, box, activities }: WorkflowToRun,
   meanwhile: (handle: WorkflowHandle) => Promise<void> = async () => undefined,
 ): Promise<T> {
-  const taskQueue = `t-${input.box}`;
+  const taskQueue = `t-${box}`;
   const common = { connection: native, namespace, activities };
   const main = await Worker.create({ ...common, taskQueue, workflowBundle: workflowBundle() });
-  const onBox = await Worker.create({ ...common, taskQueue: boxTaskQueue(input.box) });
+  const onBox = await Worker.create({ ...common, taskQueue: boxTaskQueue(box) });
   const handle = await client.workflow.start(type, { workflowId, taskQueue, args: [input] });
   const result = await onBox.runUntil(
     main.runUntil(async () => {
@@ -46,6 +48,7 @@ export async function runOnTemporal<T>(
       return (await handle.result()) as T;
     }),
   );
-  await replayFinished(handle, expect.getState().currentTestName ?? type);
+  const run = { workflow_id: workflowId, run_id: handle.firstExecutionRunId };
+  await replayFinished(client, run, expect.getState().currentTestName ?? type);
   return result;
 }

@@ -1,8 +1,9 @@
-import type { WorkflowHandle } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RunReference } from '../../adapters/temporal/start-alone.ts';
 import { packageRoot } from '../../infra/package-root.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
@@ -14,16 +15,27 @@ export function quietTemporal(): void {
 }
 
 /**
- * A finished run must finish the same again. With HOLDFAST_RECORD_HISTORIES=<version>, its history is also written for
- * tests/replay, to be committed with that version.
+ * A finished run must finish the same again, and so must those that went on for it. With HOLDFAST_RECORD_HISTORIES=<version>,
+ * their histories are also written for tests/replay, to be committed with that version.
  */
-export async function replayFinished(handle: WorkflowHandle, name: string): Promise<void> {
-  const history = await handle.fetchHistory();
-  await Worker.runReplayHistory({ workflowBundle: workflowBundle() }, history, handle.workflowId);
+export async function replayFinished(
+  client: Client,
+  { workflow_id, run_id }: RunReference,
+  name: string,
+): Promise<void> {
+  for (let [run, nth]: [string | null, number] = [run_id, 1]; run !== null; nth += 1) {
+    const history = await client.workflow.getHandle(workflow_id, run).fetchHistory();
+    await Worker.runReplayHistory({ workflowBundle: workflowBundle() }, history, workflow_id);
+    await recordHistory(history, nth === 1 ? name : `${name} ${nth}`);
+    run = history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? null;
+  }
+}
+
+async function recordHistory(history: Parameters<typeof historyToJSON>[0], name: string): Promise<void> {
   const version = process.env['HOLDFAST_RECORD_HISTORIES'];
   if (version === undefined) return;
   await mkdir(join(historiesFolder, version), { recursive: true });
-  const title = name.replace(/^(overrides|the deploy state machine) /, '');
+  const title = name.replace(/^(overrides|the (deploy|wave) state machine) /, '');
   const file = `${title.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}.json`;
   // On one line, and without the paths of this machine that stack traces have.
   await writeFile(

@@ -23,7 +23,7 @@ export async function run(
   };
   const { activities } = box;
   const workflowId = deployWorkflowId(input.service);
-  return runOnTemporal({ type: 'deploy', workflowId, input, activities }, meanwhile);
+  return runOnTemporal({ type: 'deploy', workflowId, input, box: id, activities }, meanwhile);
 }
 
 export const exited = {

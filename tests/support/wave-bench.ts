@@ -78,15 +78,14 @@ export async function createWaveBench({ spec = {}, embeddings }: WaveBenchOption
 
     async start(request: Parameters<typeof waveRequestSchema.parse>[0] = {}): Promise<string> {
       const wave_id = randomUUID();
-      const input = { wave_id, project, box: 'bench', actor: 'tester', request: waveRequestSchema.parse(request) };
+      const asked = { actor: 'tester', trigger: 'operator' as const, request: waveRequestSchema.parse(request) };
+      const input = { wave_id, project, ...asked };
       await waves.open(input, await runs.start(input));
       return wave_id;
     },
 
     async say(id: string, command: WaveCommand): Promise<void> {
-      const wave = await waves.find(id);
-      if (wave?.run_id == null) throw new Error(`wave ${id} has no run`);
-      await runs.command({ workflow_id: wave.workflow_id, run_id: wave.run_id }, { command, actor: 'tester' });
+      await runs.command(project, { wave_id: id, command, actor: 'tester' });
     },
 
     /** Calls `each` with every phase that is seen, until the wave is closed. */

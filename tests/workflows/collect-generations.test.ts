@@ -32,8 +32,8 @@ function activities(): object {
 
 async function collect(project: string, meanwhile?: () => Promise<void>): Promise<void> {
   const id = randomUUID();
-  const input = { project, settle_ms: 300, look_ms: 300, box: id };
-  const run = { type: 'collectGenerations', workflowId: `collect-${id}`, input, activities: activities() };
+  const input = { project, settle_ms: 300, look_ms: 300 };
+  const run = { type: 'collectGenerations', workflowId: `collect-${id}`, input, box: id, activities: activities() };
   await runOnTemporal<null>(run, meanwhile);
 }
 

@@ -51,7 +51,7 @@ async function runs(over: object = {}) {
   });
   const input = { evaluation_id, box: `b-${randomUUID().slice(0, 8)}`, actor: 'tester', subject, request };
   const workflowId = evaluationWorkflowId(`${subject}/${evaluation_id}`);
-  await runOnTemporal({ type: 'evaluation', workflowId, input, activities });
+  await runOnTemporal({ type: 'evaluation', workflowId, input, box: input.box, activities });
   const projects = await sql`select 1 from projects where id = ${scratchProject(evaluation_id)}`;
   return { found: await evaluations.find(evaluation_id), held, scratch: projects.length };
 }

@@ -12,7 +12,7 @@ async function stop(removeSwitch: () => Promise<void>): Promise<{ calls: readonl
     releaseLocks: async () => void box.calls.push('released'),
   });
   const input = { service: `s-${id.slice(0, 8)}`, box: id, actor: 'tester' };
-  await runOnTemporal({ type: 'stopService', workflowId: `stop-${id}`, input, activities: box.activities });
+  await runOnTemporal({ type: 'stopService', workflowId: `stop-${id}`, input, box: id, activities: box.activities });
   return { calls: box.calls, told };
 }
 

@@ -97,7 +97,7 @@ async function watch(
   const input = { service: name, box: id };
   const { activities } = service;
   const workflowId = watchWorkflowId(name);
-  await runOnTemporal({ type: 'watchService', workflowId, input, activities }, (handle) =>
+  await runOnTemporal({ type: 'watchService', workflowId, input, box: id, activities }, (handle) =>
     meanwhile(() => handle.signal(lookAgainSignal)),
   );
 }
