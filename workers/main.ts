@@ -2,6 +2,7 @@ import { NativeConnection, Runtime } from '@temporalio/worker';
 import getPort from 'get-port';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createDeployActivities } from '../activities/deploy.ts';
 import { createOperationsActivities } from '../activities/operations.ts';
 import { createOverrideActivities } from '../activities/overrides.ts';
@@ -24,7 +25,11 @@ import { createRunStatus } from '../adapters/temporal/run-status.ts';
 import { openEmbeddings } from '../adapters/embeddings/open.ts';
 import { createBoxLimit } from '../adapters/embeddings/box-limit.ts';
 import { createProjectStore, type ProjectStore } from '../adapters/postgres/projects.ts';
-import { createRefreshSchedules, type Refreshed } from '../adapters/temporal/refresh-schedules.ts';
+import {
+  createRefreshSchedules,
+  type Refreshed,
+  type RefreshSchedules,
+} from '../adapters/temporal/refresh-schedules.ts';
 import { connectQdrant } from '../adapters/qdrant/connect.ts';
 import { boxPaths, embeddingProgram } from '../infra/box-paths.ts';
 import { readBuildInfo } from '../infra/build-info.ts';
@@ -33,6 +38,8 @@ import { packageRoot } from '../infra/package-root.ts';
 import { createWorkers } from './create-workers.ts';
 import { createLogger } from './logger.ts';
 import { createWaveParts } from './wave-parts.ts';
+
+const schedulesEveryMs = 30_000;
 
 /** The worker of one box: config, adapters, activities, workers. Ends when told to, or when Temporal is lost for good. */
 async function main(): Promise<void> {
@@ -99,13 +106,17 @@ async function main(): Promise<void> {
     },
     buildId: readBuildInfo().build_sha,
   });
+  const stopping = new AbortController();
   try {
     void reconcilePoints(data, qdrant);
     await wakeWatches(stores.services, runs, config.box);
-    await createRefreshSchedules(temporal.client).reconcile(await refreshedProjects(createProjectStore(data)));
+    const keeping = keepSchedules(createRefreshSchedules(temporal.client), createProjectStore(data), stopping.signal);
     // One that fails takes the other down: half a worker would take work that it cannot finish.
     await Promise.all(workers.map((worker) => worker.run()));
+    stopping.abort();
+    await keeping;
   } finally {
+    stopping.abort();
     await waves.close();
     await temporal.close();
     await Promise.all([sql.end(), data.end(), turns.end()]);
@@ -133,6 +144,19 @@ async function reconcilePoints(data: Sql, qdrant: QdrantClient): Promise<void> {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     process.stderr.write(`The points could not be compared with the rows; the next wave does it: ${reason}\n`);
+  }
+}
+
+/** What is approved is in force within half a minute, whoever approved it, and wherever. Ends with the signal. */
+async function keepSchedules(schedules: RefreshSchedules, projects: ProjectStore, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await schedules.reconcile(await refreshedProjects(projects));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      process.stderr.write(`The schedules are looked at again soon: ${reason}\n`);
+    }
+    await sleep(schedulesEveryMs, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -16,7 +16,7 @@ export interface DiffQuestion {
   readonly registered: readonly string[];
   /** In force, by media type. A document that another one made is written again. */
   readonly pipelines: Readonly<Record<string, string>>;
-  /** Row W10: what is unchanged is written again as well. */
+  /** Row W10: what is unchanged is written again as well, and so are trusted documents, as what they are. */
   readonly rewrite: boolean;
   readonly retry_quarantined: boolean;
   /** Of `trusted_operational`: what this wave's list names, and nothing else is in such a wave. */
@@ -65,12 +65,13 @@ const batchSize = 2_000;
 export function createWaveDiff(sql: Sql) {
   return {
     /** Throws when a source was not listed: that it holds nothing must never be read from rows that are not there. */
-    plan: (question: DiffQuestion): Promise<DiffCounts> =>
+    plan: (asked: DiffQuestion): Promise<DiffCounts> =>
       sql.begin('isolation level repeatable read', async (tx) => {
+        const question = await withTrustedDocuments(tx, asked);
         await demandListings(tx, question);
         await tx`delete from wave_items where wave_id = ${question.wave_id}`;
         const counts = { added: 0, changed: 0, moved: 0, removed: 0, quarantined: 0, bytes: 0 };
-        const diff = createDiff();
+        const diff = createDiff({ rewrite: question.rewrite });
         let seq = 0;
         const write = async (changes: readonly Change[]): Promise<void> => {
           for (const { change, bytes } of changes) {
@@ -101,10 +102,25 @@ async function demandListings(tx: Tx, { project, sources }: DiffQuestion): Promi
 
 /** The paths that this wave is about: those that its list names, or those that no list names. */
 function inScope(tx: Tx, { kind, listed, named }: DiffQuestion) {
-  const paths = (kind === 'corpus' ? named : listed).map(({ source, path }) => ({ source, path }));
-  const among = tx`(source, path) in (
-    select source, path from jsonb_to_recordset(${tx.json(paths)}) as item (source text, path text))`;
-  return kind === 'corpus' ? tx`not (${among})` : among;
+  if (kind !== 'corpus') return among(tx, listed);
+  return listed.length === 0 ? tx`not ${among(tx, named)}` : tx`(not ${among(tx, named)} or ${among(tx, listed)})`;
+}
+
+function among(tx: Tx, items: readonly TrustedItem[]) {
+  const paths = items.map(({ source, path }) => ({ source, path }));
+  return tx`((source, path) in (
+    select source, path from jsonb_to_recordset(${tx.json(paths)}) as item (source text, path text)))`;
+}
+
+/** Where everything is written again, trusted documents that readers see are among it. */
+async function withTrustedDocuments(tx: Tx, question: DiffQuestion): Promise<DiffQuestion> {
+  const { project, generation, rewrite, named } = question;
+  if (!rewrite || named.length === 0) return question;
+  const rows = await tx<{ source: string; path: string }[]>`
+    select source, path from documents
+    where project = ${project} and kind = 'trusted_operational' and born <= ${generation} and died > ${generation}`;
+  const seen = new Set(rows.map(({ source, path }) => `${source}/${path}`));
+  return { ...question, listed: named.filter(({ source, path }) => seen.has(`${source}/${path}`)) };
 }
 
 function truth(tx: Tx, question: DiffQuestion) {

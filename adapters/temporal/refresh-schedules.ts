@@ -26,17 +26,29 @@ export function createRefreshSchedules(client: Client) {
     }
   }
 
-  return {
-    put,
+  /** What this process has put, by project; null before it has looked at what there is. */
+  let known: Map<string, string> | null = null;
 
-    /** At boot and after a restore: creates, changes and deletes until they are what is registered. */
+  /** Of projects that are gone, also those that went while nobody looked. */
+  async function removeOthers(registered: ReadonlySet<string>): Promise<void> {
+    for await (const { scheduleId } of client.schedule.list()) {
+      if (!scheduleId.startsWith('refresh/') || registered.has(scheduleId)) continue;
+      await client.schedule.getHandle(scheduleId).delete().catch(unlessGone);
+    }
+  }
+
+  return {
+    /**
+     * Creates, changes and deletes until they are what is registered: all of them the first time, which is at boot and after a
+     * restore, and what has changed since then from the second time on.
+     */
     async reconcile(projects: readonly Refreshed[]): Promise<void> {
-      for (const project of projects) await put(project);
-      const registered = new Set(projects.map(({ project }) => idOf(project)));
-      for await (const { scheduleId } of client.schedule.list()) {
-        if (!scheduleId.startsWith('refresh/') || registered.has(scheduleId)) continue;
-        await client.schedule.getHandle(scheduleId).delete().catch(unlessGone);
-      }
+      const before = known ?? new Map<string, string>();
+      const now = new Map(projects.map(({ project, schedule }) => [project, JSON.stringify(schedule)]));
+      for (const each of projects) if (before.get(each.project) !== now.get(each.project)) await put(each);
+      const isGone = [...before.keys()].some((project) => !now.has(project));
+      if (known === null || isGone) await removeOthers(new Set(projects.map(({ project }) => idOf(project))));
+      known = now;
     },
   };
 }

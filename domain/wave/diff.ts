@@ -1,3 +1,5 @@
+import { mediaTypeOf } from '../media-type.ts';
+
 /** A path whose two sides are not equal. `sha256` in hexadecimal. */
 export interface Differing {
   readonly source: string;
@@ -24,13 +26,13 @@ export interface Change {
  * Row W6, in one pass and without I/O: give it the differing paths, those with one side ordered by source and sha256, and
  * take the changes from each call and from `end`. A path on both sides is the same document, whatever it holds now. Of the
  * others, what is gone and what is new with equal bytes are the two ends of a move, one to one: first where the file name is
- * the same, then in the order of their paths; so twins never share or swap a document without need. It holds no more than
- * the one-sided paths of one content.
+ * the same, then in the order of their paths; so twins never share or swap a document without need. `rewrite`: nothing keeps
+ * its chunks. It holds no more than the one-sided paths of one content.
  */
-export function createDiff() {
+export function createDiff({ rewrite }: { readonly rewrite: boolean }) {
   let group: Differing[] = [];
   const flush = (): Change[] => {
-    const changes = changesOfOneContent(group);
+    const changes = changesOfOneContent(group, rewrite);
     group = [];
     return changes;
   };
@@ -53,7 +55,7 @@ function groupOf({ source, listed, alive }: Differing): string {
   return `${source} ${(listed ?? alive)?.sha256 ?? ''}`;
 }
 
-function changesOfOneContent(group: readonly Differing[]): Change[] {
+function changesOfOneContent(group: readonly Differing[], rewrite: boolean): Change[] {
   const inOrder = group.toSorted((a, b) => (a.path < b.path ? -1 : 1));
   const gone = inOrder.filter(({ alive }) => alive !== null);
   const fresh = inOrder.filter(({ listed }) => listed !== null);
@@ -63,7 +65,7 @@ function changesOfOneContent(group: readonly Differing[]): Change[] {
     ...gone.filter((each) => !moved.has(each)).map(removal),
     ...fresh.map((each) => {
       const origin = origins.get(each);
-      return origin === undefined ? addition(each) : move(origin, each);
+      return origin === undefined ? addition(each) : move(origin, each, rewrite);
     }),
   ];
 }
@@ -108,6 +110,13 @@ function addition({ source, path, listed }: Differing): Change {
   return { change: 'added', source, path, document: null, former_path: null, sha256, bytes };
 }
 
-function move(from: Differing, to: Differing): Change {
-  return { ...addition(to), change: 'moved', document: from.alive?.document ?? null, former_path: from.path };
+/** It keeps its key, and its chunks unless they are to be made anew or another parser may be meant by the new name. */
+function move(from: Differing, to: Differing, rewrite: boolean): Change {
+  const change = rewrite || typeOf(from) !== typeOf(to) ? 'changed' : 'moved';
+  return { ...addition(to), change, document: from.alive?.document ?? null, former_path: from.path };
+}
+
+/** As far as its name tells. */
+function typeOf({ path }: Differing): string {
+  return mediaTypeOf(path, new Uint8Array());
 }

@@ -13,6 +13,8 @@ export interface StubEmbeddings {
   asked(): number;
   /** From now on it answers with this status; null: well again. */
   answerWith(status: number | null): void;
+  /** From now on it takes no text with this word in it; null: any text. */
+  refuse(word: string | null): void;
   close(): Promise<void>;
 }
 
@@ -23,12 +25,14 @@ export interface StubEmbeddings {
 export async function startStubEmbeddings(): Promise<StubEmbeddings> {
   let count = 0;
   let failing: number | null = null;
+  let refused: string | null = null;
   const server = createServer((request, response) => {
     void answer();
     async function answer(): Promise<void> {
       const { input } = (await json(request)) as { input: string[] };
-      if (failing !== null) {
-        response.writeHead(failing).end('{}');
+      const status = failing ?? (input.some((text) => refused !== null && text.includes(refused)) ? 400 : null);
+      if (status !== null) {
+        response.writeHead(status).end('{}');
         return;
       }
       count += input.length;
@@ -48,6 +52,9 @@ export async function startStubEmbeddings(): Promise<StubEmbeddings> {
     },
     answerWith(status) {
       failing = status;
+    },
+    refuse(word) {
+      refused = word;
     },
     async close() {
       server.closeAllConnections();

@@ -106,6 +106,22 @@ test('W5 a trusted wave has what its list names and nothing else; no glob sweeps
   expect(await itemsOf(corpus.wave_id)).toEqual([{ path: 'a.md', change: 'added', former_path: null }]);
 });
 
+test('W10 a rewrite takes trusted documents along as what they are, and brings in none that no trusted wave has', async () => {
+  at.write({ 'status.md': 'S', 'later.md': 'L', 'a.md': 'A' });
+  await at.wave(spec());
+  await at.sql`
+    update documents set kind = 'trusted_operational' where project = ${at.project} and path = 'status.md'`;
+  await at.sql`delete from documents where project = ${at.project} and path = 'later.md'`;
+  const named = [trusted('status.md'), trusted('later.md')];
+  const wave = await at.plan({ rewrite: true, named });
+  expect(
+    await at.sql`select path, change, listed from wave_items where wave_id = ${wave.wave_id} order by path`,
+  ).toEqual([
+    { path: 'a.md', change: 'changed', listed: null },
+    { path: 'status.md', change: 'changed', listed: named[0] },
+  ]);
+});
+
 test('W5 what a list says of an item makes it changed; an item that no list names any more goes back to the corpus', async () => {
   at.write({ 'status.md': 'S' });
   await at.wave(spec());

@@ -22,8 +22,8 @@ function differing(alive: Files, listed: Files, source = 'notes'): Differing[] {
   return [...both, ...one.sort((a, b) => (contentOf(a) < contentOf(b) ? -1 : 1))];
 }
 
-function diff(rows: readonly Differing[]): Change[] {
-  const rule = createDiff();
+function diff(rows: readonly Differing[], rewrite = false): Change[] {
+  const rule = createDiff({ rewrite });
   return [...rows.flatMap((row) => rule.take(row)), ...rule.end()];
 }
 
@@ -52,6 +52,16 @@ test('W6 added, changed, moved, removed', () => {
     'moved old/name.md -> new/name.md',
     'removed gone.md',
   ]);
+});
+
+test('W6 a file whose name says another format keeps its identity, and is read again', () => {
+  expect(short(diff(differing({ 'notes.txt': 'T' }, { 'notes.md': 'T' })))).toEqual(['changed notes.txt -> notes.md']);
+});
+
+test('W10 where everything is embedded again a rename keeps its identity, and none of its chunks', () => {
+  const changes = diff(differing({ 'old/a.md': 'T' }, { 'new/a.md': 'T' }), true);
+  expect(short(changes)).toEqual(['changed old/a.md -> new/a.md']);
+  expect(changes[0]?.document).toBe(keyOf('old/a.md'));
 });
 
 test('W6 an equal-content twin is deleted, and only that one', () => {
@@ -109,7 +119,7 @@ test('W6 only what is gone moves, to equal content, and as much of it as can; wh
       for (const content of ['1', '2', '3']) {
         const gone = Object.keys(alive).filter((path) => alive[path] === content && !(path in listed)).length;
         const fresh = Object.keys(listed).filter((path) => listed[path] === content && !(path in alive)).length;
-        const moves = changes.filter(({ change, sha256 }) => change === 'moved' && sha256 === content);
+        const moves = changes.filter(({ former_path, sha256 }) => former_path !== null && sha256 === content);
         expect(moves).toHaveLength(Math.min(gone, fresh));
         for (const { former_path } of moves) expect(alive[former_path ?? '']).toBe(content);
       }

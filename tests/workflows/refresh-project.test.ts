@@ -1,0 +1,11 @@
+import { randomUUID } from 'node:crypto';
+import { runOnTemporal } from '../support/on-temporal.ts';
+
+test('W9 what a schedule starts asks for one wave of its project', async () => {
+  const started: string[] = [];
+  const [box, project] = [randomUUID(), 'p01-scheduled'];
+  const activities = { startRefresh: async (of: string) => void started.push(of) };
+  const input = { project };
+  await runOnTemporal({ type: 'refreshProject', workflowId: `refresh-${box}`, input, box, activities });
+  expect(started).toEqual([project]);
+});
