@@ -31,6 +31,7 @@ import {
   type RefreshSchedules,
 } from '../adapters/temporal/refresh-schedules.ts';
 import { connectQdrant } from '../adapters/qdrant/connect.ts';
+import { watchRestarts } from '../adapters/qdrant/restarts.ts';
 import { boxPaths, embeddingProgram } from '../infra/box-paths.ts';
 import { readBuildInfo } from '../infra/build-info.ts';
 import { loadConfig } from '../infra/config.ts';
@@ -109,6 +110,8 @@ async function main(): Promise<void> {
   const stopping = new AbortController();
   try {
     void reconcilePoints(data, qdrant);
+    const server = { url: config.qdrant.url, apiKey: config.qdrant.apiKey };
+    void watchRestarts(server, () => reconcilePoints(data, qdrant), { signal: stopping.signal });
     await wakeWatches(stores.services, runs, config.box);
     const keeping = keepSchedules(createRefreshSchedules(temporal.client), createProjectStore(data), stopping.signal);
     // One that fails takes the other down: half a worker would take work that it cannot finish.

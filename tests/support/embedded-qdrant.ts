@@ -31,8 +31,8 @@ const apiKey = 'a key of this test';
 const patienceMs = 30_000;
 
 /** The embedded Qdrant on the storage in `folder`, answering. Throws QdrantEnded when it ends instead, or does not answer. */
-export async function startEmbeddedQdrant(folder: string): Promise<EmbeddedQdrant> {
-  const port = await getPort();
+export async function startEmbeddedQdrant(folder: string, askedPort?: number): Promise<EmbeddedQdrant> {
+  const port = askedPort ?? (await getPort());
   const snapshotsPath = join(folder, 'snapshots');
   const { child, said } = await spawnQdrant({
     QDRANT__SERVICE__HTTP_PORT: String(port),
