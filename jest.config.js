@@ -30,7 +30,8 @@ export default {
   transform: { '^.+\\.ts$': swc('typescript'), '^.+\\.js$': swc('ecmascript') },
   transformIgnorePatterns: [`<rootDir>/node_modules/(?!(${transformed.join('|')})/)`],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
+  testSequencer: '<rootDir>/tests/support/sequencer.js',
   // Most of the time is spent waiting for what was killed to come back.
-  maxWorkers: 3,
+  maxWorkers: 4,
   testTimeout: 60_000,
 };

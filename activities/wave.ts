@@ -1,11 +1,13 @@
 import { collectionName } from '../domain/generation/ids.ts';
 import type { Embeddings } from '../adapters/embeddings/embedder.ts';
+import { refuseOtherModel } from '../adapters/embeddings/probe.ts';
 import type { GenerationProof } from '../adapters/generations/prove.ts';
 import type { GenerationWriter } from '../adapters/generations/writer.ts';
 import { runCanary } from '../adapters/evaluation/canary.ts';
 import type { GenerationStore } from '../adapters/postgres/generations.ts';
 import type { ProjectStore, StoredProject } from '../adapters/postgres/projects.ts';
 import type { QuestionSetStore } from '../adapters/postgres/question-sets.ts';
+import type { VectorStore } from '../adapters/postgres/vectors.ts';
 import type { WaveDiff } from '../adapters/postgres/wave-diff.ts';
 import type { WaveItemStore } from '../adapters/postgres/wave-items.ts';
 import type { WaveStore } from '../adapters/postgres/waves.ts';
@@ -41,6 +43,7 @@ export interface WaveDeps {
   readonly sources: Sources;
   readonly diff: WaveDiff;
   readonly embeddings: Embeddings;
+  readonly vectors: Pick<VectorStore, 'find' | 'keep'>;
   readonly wakeCollecting: (project: string) => Promise<void>;
   readonly ensureCollection: (name: string, identity: string) => Promise<void>;
   readonly writer: Pick<GenerationWriter, 'move' | 'remove'>;
@@ -122,9 +125,13 @@ export function createWaveActivities(deps: WaveDeps) {
       { wave_id, project, incarnation }: WaveReference,
       { parent, collection, identity }: Omit<PlannedWave, 'plan'>,
     ): Promise<WaveGeneration> {
-      await deps.ensureCollection(collection, identity);
+      await withHeartbeat((signal) => refuseOtherModel(embeddings, deps.vectors, signal));
       const answer = await generations.begin({ wave_id, project, incarnation, parent, collection, identity });
-      if (answer.ok) return { number: answer.generation.number, incarnation };
+      if (answer.ok) {
+        // Named by a generation before it is there, so that it is never dropped as nobody's.
+        await deps.ensureCollection(collection, identity);
+        return { number: answer.generation.number, incarnation };
+      }
       if (answer.reason === 'unswept') {
         await deps.wakeCollecting(project);
         throw new Error(`Generation ${answer.numbers.join(', ')} is still being swept`);
@@ -163,7 +170,10 @@ export function createWaveActivities(deps: WaveDeps) {
     /** G3. */
     prove: (ref: WaveReference, number: number): Promise<Verdict & { detail: object }> =>
       withHeartbeat((signal) =>
-        deps.proof.prove({ project: ref.project, number, incarnation: ref.incarnation }, { signal }),
+        deps.proof.prove(
+          { project: ref.project, number, incarnation: ref.incarnation },
+          { signal, holds: () => deps.holdsLock(ref.lock_token) },
+        ),
       ),
 
     /** Row W7: the project's questions, at the generation that nobody sees yet. */

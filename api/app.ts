@@ -58,6 +58,7 @@ import { transferRoutes } from './routes/transfer.ts';
 import { showWave, waveRoutes, withProgress, type ShownWave } from './routes/wave.ts';
 import { generationRoutes } from './routes/generation.ts';
 import { webhookRoutes } from './routes/webhook.ts';
+import { createProjectScope } from './project-scope.ts';
 import type { Runs } from './runs.ts';
 import { answerProblems, noSuchPath } from './send.ts';
 import { createMisplacedSources } from './source-paths.ts';
@@ -121,7 +122,8 @@ export function createApp(deps: AppDeps): App {
       find: (id) => deps.deploys.find(id),
     }),
     waves: createStreams({
-      ...{ name: 'wave', show: showWave(deps.runs), ...deps.streaming },
+      // How far a wave is takes a count over its items.
+      ...{ name: 'wave', show: showWave(deps.runs), pollMs: 1_000, ...deps.streaming },
       find: (id) => withProgress(deps, id),
     }),
   };
@@ -140,6 +142,7 @@ function actionRoutes(deps: AppDeps, metrics: ReturnType<typeof createMetrics>, 
     authenticate: createAuthenticate(tokens, limitFailedLogins(limits?.failedLoginsPerMinute ?? 30)),
     limit: limitRequests(limits?.requestsPerMinute ?? 1_200),
     answerOnce: createAnswerOnce(idempotency),
+    demandScope: createProjectScope(deps),
     timeoutMs: 15_000,
   });
   healthRoutes(route, { health: deps.health, metrics });

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { Caller } from '../adapters/postgres/tokens.ts';
 import type { ActionName } from '../domain/action.ts';
 import type { AnswerOnce } from './idempotency.ts';
+import { demandWithin, type DemandScope } from './project-scope.ts';
 import { operations, type Operation } from './operations.ts';
 import { ApiProblem, invalid, unavailable } from './problem.ts';
 
@@ -63,6 +64,7 @@ export type Perform = (received: Received) => Promise<Answer | null>;
 
 export interface PerformDeps {
   readonly answerOnce: AnswerOnce;
+  readonly demandScope: DemandScope;
   /** No request waits longer than this for what is behind the API. */
   readonly timeoutMs: number;
 }
@@ -71,8 +73,12 @@ export interface PerformDeps {
 export function createPerform<N extends ActionName>(deps: PerformDeps, name: N, handler: Handler<N>): Perform {
   return async (received) => {
     const { caller, http } = received;
-    const call = { ...parse(operations[name], received), caller, http } as unknown as Call<N>;
-    const answer = once(deps, received, (extra) => handler({ ...call, ...extra }));
+    demandWithin(name, caller);
+    const parts = parse(operations[name], received);
+    const call = { ...parts, caller, http } as unknown as Call<N>;
+    const answer = deps
+      .demandScope(name, caller, parts)
+      .then(() => once(deps, received, (extra) => handler({ ...call, ...extra })));
     const { bytes = false }: Operation = operations[name];
     // How long bytes take is the sender's affair.
     return bytes ? answer : within(deps.timeoutMs, answer);

@@ -45,7 +45,7 @@ export interface Routes {
   readonly finish: () => Router;
 }
 
-const anonymous: Caller = { id: '', actor: 'anonymous', role: 'viewer' };
+const anonymous: Caller = { id: '', actor: 'anonymous', role: 'viewer', projects: null };
 
 /** Routes for the table of actions: method, path and role come from there, schemas from the operations. */
 export function createRoutes(deps: RouteDeps): Routes {

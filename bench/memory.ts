@@ -8,9 +8,14 @@ export interface Memory {
 
 /** A process with all its descendants: Postgres is many processes that share most of their memory. */
 export function memoryOf(pid: number): Memory {
-  const family = [pid, ...descendantsOf(pid)];
+  const family = familyOf(pid);
   const sum = (field: string): number => family.reduce((total, member) => total + kilobytes(member, field), 0);
   return { rss_mb: Math.round(sum('Rss') / 1024), pss_mb: Math.round(sum('Pss') / 1024) };
+}
+
+/** It and all its descendants. */
+export function familyOf(pid: number): number[] {
+  return [pid, ...descendantsOf(pid)];
 }
 
 function descendantsOf(pid: number): number[] {

@@ -24,6 +24,13 @@ const proofs: Readonly<Record<string, Proof>> = {
     tests: ['tests/stack', 'tests/faults/kills-qdrant', 'tests/faults/servers'],
     figures: async () => ({ ...(await measureStack(loadConfig())), cold_setup: await measureColdSetup() }),
   },
+  wave: {
+    tests: [
+      ...['faults/waves', 'faults/kills-waves', 'workflows/wave', 'workflows/collect-generations'],
+      ...['generations', 'search', 'staging', 'parsers', 'sources'].map((part) => `adapters/${part}/`),
+      ...['generation', 'chunk', 'wave', 'lexical'].map((part) => `domain/${part}/`),
+    ].map((part) => `tests/${part}`),
+  },
   /** Every pipeline, as CI runs it. */
   nodes: { tests: [], nodes: [22, 24] },
 };

@@ -8,13 +8,21 @@ const vocabulary = 20_000;
 const wordsOfAParagraph = 130;
 const paragraphsOfADocument = 12;
 
-/** Documents of plain text with words by Zipf's law; the seed decides all. About twelve chunks each. */
+/** Documents with words by Zipf's law, every second one in Markdown; the seed decides all. About twelve chunks each. */
 export function* texts(documents: number, seed = 1): Generator<readonly [path: string, text: string]> {
   const random = mulberry32(seed);
   for (let at = 0; at < documents; at += 1) {
     const paragraphs = Array.from({ length: paragraphsOfADocument }, () => sentence(random, wordsOfAParagraph));
-    yield [`part-${at % 100}/text-${at}.txt`, `${paragraphs.join('\n\n')}\n`];
+    const folder = `part-${at % 100}`;
+    if (at % 2 === 0) yield [`${folder}/text-${at}.txt`, `${paragraphs.join('\n\n')}\n`];
+    else yield [`${folder}/text-${at}.md`, markdown(`Text ${at}`, paragraphs)];
   }
+}
+
+/** A heading to each paragraph, and lines of a common length. */
+function markdown(title: string, paragraphs: readonly string[]): string {
+  const sections = paragraphs.map((text, at) => `## Part ${at}\n\n${text.replace(/((?:\S+ ){11}\S+) /g, '$1\n')}\n`);
+  return `# ${title}\n\n${sections.join('\n')}`;
 }
 
 export function questions(count: number, seed = 2): string[] {

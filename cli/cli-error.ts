@@ -19,7 +19,8 @@ export class CliError extends Error {
   constructor(
     message: string,
     readonly exitCode: ExitCode,
-    readonly next: string,
+    /** null: the help of the command. */
+    readonly next: string | null,
     { problem, transient = false, lost = false }: Details = {},
   ) {
     super(message);
@@ -30,7 +31,7 @@ export class CliError extends Error {
 }
 
 export function usageError(message: string): CliError {
-  return new CliError(message, exitCodes.usage, 'holdfast --help');
+  return new CliError(message, exitCodes.usage, null);
 }
 
 /** What --json prints for a failure that is not an answer of the API, in the form of one. */
@@ -55,12 +56,12 @@ function sayProblem({ detail, errors = [], run_url, workflow_id, run_id }: Probl
   return run === undefined ? line : `${line} The run: ${run}`;
 }
 
-function meaning(status: number): [ExitCode, string] {
+function meaning(status: number): [ExitCode, string | null] {
   if (status === 401) return [exitCodes.access, 'set HOLDFAST_TOKEN, or run as the user that started Holdfast'];
   if (status === 403) return [exitCodes.access, 'holdfast token create --actor <name> --role <role>'];
   if (status === 404) return [exitCodes.notFound, 'holdfast service list'];
   if (status === 409) return [exitCodes.refused, 'holdfast status'];
-  if (status >= 400 && status < 429) return [exitCodes.usage, 'holdfast --help'];
+  if (status >= 400 && status < 429) return [exitCodes.usage, null];
   if (status === 429) return [exitCodes.failed, 'wait a moment, then the same command again'];
   return [exitCodes.failed, 'holdfast doctor'];
 }

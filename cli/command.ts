@@ -15,7 +15,14 @@ export type Handler<Args extends unknown[]> = (context: Context, ...args: Args) 
 
 /** A command of the program: its words, and what it does. Everything heavy is loaded only when it is run. */
 export function leaf(parent: Command, usage: string, description: string): Command {
-  return parent.command(usage).description(description).option('--json', 'print JSON, of the same form as the API');
+  const command = parent.command(usage).description(description);
+  command.showHelpAfterError(`next: ${nameOf(command)} --help`);
+  return command.option('--json', 'print JSON, of the same form as the API');
+}
+
+/** As it is typed: `holdfast wave start`. */
+function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
 }
 
 /** For `.action`: builds the context, runs the handler, turns its end into the exit code. */
@@ -24,7 +31,7 @@ export function runs<Args extends unknown[]>(handler: Handler<Args>): (...args: 
     const command = args.pop() as Command;
     const { json = false } = command.opts<{ json?: boolean }>();
     const { perform } = await import('./perform.ts');
-    process.exitCode = await perform(json, (context) => handler(context, ...(args as Args)));
+    process.exitCode = await perform(nameOf(command), json, (context) => handler(context, ...(args as Args)));
   };
 }
 

@@ -14,8 +14,8 @@ export async function confirmName(out: Output, name: string, given: string | und
   const answer = await ask(`${what}. Type ${name} to go on: `);
   if (answer?.trim() === name) return;
   out.message('');
-  if (answer === null) throw new CliError('Left; nothing was changed', exitCodes.interrupted, 'holdfast --help');
-  throw new CliError('Not confirmed; nothing was changed', exitCodes.refused, 'holdfast --help');
+  if (answer === null) throw new CliError('Left; nothing was changed', exitCodes.interrupted, null);
+  throw new CliError('Not confirmed; nothing was changed', exitCodes.refused, null);
 }
 
 /** null: Ctrl-C or Ctrl-D. The question is then rejected, or by some versions of Node left open for ever. */

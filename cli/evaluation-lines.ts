@@ -17,7 +17,11 @@ export function evaluationLines({ subject, generation, result }: Evaluation): st
     ...result.tests.map(testLine),
     ...sinceLines(result),
     ...shareLines(result),
-    ...result.leaks.map(({ question, project, where }) => `leak: question ${question}, ${project}, in the ${where}`),
+    ...result.bounds.map(boundLine),
+    ...result.leaks.map(
+      ({ question, project, where, term }) =>
+        `leak: question ${question}, ${project}, in the ${where}${term == null ? '' : `: ${JSON.stringify(term)}`}`,
+    ),
     ...result.degraded.map((each) => `degraded: ${each}`),
     ...(kept_project === null ? [] : [`kept: holdfast search --project ${kept_project} <words>`]),
   ];
@@ -45,12 +49,18 @@ function sinceLines({ since }: Evaluation['result']): string[] {
   return [`since ${at} (${evaluation}): ${change}`];
 }
 
-function shareLines({ trusted_share, own_share }: Evaluation['result']): string[] {
+function boundLine({ name, bound, value, ok }: Evaluation['result']['bounds'][number]): string {
+  return `${ok ? '✓' : '✗'} ${name} ${bound}: ${value.toFixed(3)}`;
+}
+
+function shareLines({ trusted_share, own_share, meta_share, ambiguity }: Evaluation['result']): string[] {
   return [
     ...(own_share === null ? [] : [`its own share of the ten best hits: ${percent(own_share)}`]),
     ...(trusted_share === null || trusted_share === 0
       ? []
       : [`trusted views among the ten best hits: ${percent(trusted_share)}`]),
+    ...(meta_share === null ? [] : [`Holdfast's own documents among the ten best hits: ${percent(meta_share)}`]),
+    ...(ambiguity === null ? [] : [`ambiguity between the projects: ${ambiguity.toFixed(3)}`]),
   ];
 }
 

@@ -66,7 +66,8 @@ function conclude(out: Output, wave: Wave): ExitCode {
   const exitCode = exitCodeOf(result);
   if (exitCode !== exitCodes.ok) {
     const left = result.quarantined + result.failed;
-    const why = result.failure_reason ?? (left > 0 ? `${left} documents were left out` : null);
+    const why =
+      result.failure_reason ?? (left > 0 ? `left out: ${left === 1 ? 'one document' : `${left} documents`}` : null);
     out.message(`holdfast: ${end}${why === null ? '' : ` (${why})`}`);
     out.message(`next: holdfast wave ${left > 0 ? 'items' : 'show'} ${id}`);
   }

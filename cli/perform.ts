@@ -5,8 +5,9 @@ import type { Context } from './command.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
 import { createOutput, type Output } from './output.ts';
 
-/** Runs a command to its exit code. An expected failure is one line and the next command, never a stack trace. */
+/** Runs the command of this name to its exit code. An expected failure is one line and the next command, never a stack trace. */
 export async function perform(
+  name: string,
   json: boolean,
   work: (context: Context) => Promise<ExitCode | undefined>,
 ): Promise<ExitCode> {
@@ -25,11 +26,12 @@ export async function perform(
     return (await work(context)) ?? exitCodes.ok;
   } catch (error) {
     if (debug && error instanceof Error) out.message(error.stack ?? error.message);
-    return explain(asCliError(error), out);
+    return explain(asCliError(error), `${name} --help`, out);
   }
 }
 
-function explain({ message, exitCode, next, problem }: CliError, out: Output): ExitCode {
+function explain({ message, exitCode, next: advice, problem }: CliError, help: string, out: Output): ExitCode {
+  const next = advice ?? help;
   out.message(`holdfast: ${message}`);
   out.message(`next: ${next}`);
   if (out.json) out.data(problem ?? ownProblem(message, next), []);

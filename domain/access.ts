@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { projectId } from './project/names.ts';
 import { roles } from './role.ts';
 
 const actorName = z
@@ -9,7 +10,17 @@ export const tokenRequestSchema = z
   .strictObject({
     actor: actorName.meta({ description: 'Who the token stands for in the audit.' }),
     role: z.enum(roles),
+    projects: z
+      .array(projectId)
+      .min(1)
+      .max(50)
+      .optional()
+      .meta({ description: 'It sees these only, and nothing that is of no project. Default: everything.' }),
     expires_at: z.iso.datetime().optional(),
+  })
+  .refine(({ role, projects }) => role !== 'admin' || projects === undefined, {
+    path: ['projects'],
+    message: 'an administrator is one of everything',
   })
   .meta({ id: 'TokenRequest' });
 
@@ -18,6 +29,7 @@ export const tokenSchema = z
     id: z.string(),
     actor: actorName,
     role: z.enum(roles),
+    projects: z.array(z.string()).nullable().meta({ description: 'null: everything.' }),
     created_at: z.iso.datetime(),
     expires_at: z.iso.datetime().nullable(),
     revoked_at: z.iso.datetime().nullable(),

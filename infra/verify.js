@@ -1,6 +1,6 @@
 // @ts-check
-// Every check there is, side by side, and then the tests; all are run, also when one fails.
-import { execFile, spawnSync } from 'node:child_process';
+// Every check there is, one after the other, beside the tests, which mostly wait; all are run, also when one fails.
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -28,23 +28,39 @@ export async function verify(root, args) {
     process.stderr.write(`holdfast: ${problem}\n`);
     return 2;
   }
-  const results = rest.length > 0 ? [] : await Promise.all(checks.map((check) => passes(root, check)));
-  const failed = checks.filter((_, i) => results[i] === false).map(([name]) => name);
+  const ours = rest.length > 0 ? [] : checks;
+  const [failed, tested] = await Promise.all([failedChecks(root, ours), test(root, rest, without)]);
+  if (!tested) failed.push('tests');
+  if (failed.length > 0) process.stderr.write(`failed: ${failed.join(', ')}\n`);
+  console.log(lastLine(root));
+  return failed.length === 0 && counts(root).passed > 0 ? 0 : 1;
+}
+
+/** @param {string} root @param {typeof checks} ours */
+async function failedChecks(root, ours) {
+  const failed = [];
+  for (const check of ours) if (!(await passes(root, check))) failed.push(check[0]);
+  return failed;
+}
+
+/** @param {string} root @param {string[]} rest @param {string[]} without @returns {Promise<boolean>} */
+async function test(root, rest, without) {
   rmSync(join(root, resultFile), { force: true });
   mkdirSync(join(root, '.cache'), { recursive: true });
   const jest = ['node_modules/jest/bin/jest.js', '--json', `--outputFile=${resultFile}`, ...rest];
   const since = performance.now();
-  const { status } = spawnSync(process.execPath, jest, {
+  const child = spawn(process.execPath, jest, {
     cwd: root,
     // jest prints its report on stderr; with --json stdout is the result, which is in the file.
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, HOLDFAST_TEST_WITHOUT: without.join(',') },
   });
-  if (status !== 0) failed.push('tests');
-  say(status === 0, 'tests', since);
-  if (failed.length > 0) process.stderr.write(`failed: ${failed.join(', ')}\n`);
-  console.log(lastLine(root));
-  return failed.length === 0 && counts(root).passed > 0 ? 0 : 1;
+  const passed = await new Promise((resolve) => {
+    child.once('error', () => resolve(false));
+    child.once('exit', (status) => resolve(status === 0));
+  });
+  say(passed, 'tests', since);
+  return passed;
 }
 
 /** Computed from jest's own result. @param {string} root */

@@ -84,7 +84,7 @@ export function createWaveParts(world: WaveWorld) {
       }),
       ...createCollectActivities({
         incarnation,
-        garbage: createGarbage({ sql: data, qdrant, pins }),
+        garbage: createGarbage({ sql: data, ops, qdrant, pins }),
       }),
     },
     box: {
@@ -93,7 +93,19 @@ export function createWaveParts(world: WaveWorld) {
         evaluations: createEvaluationStore(ops),
       }),
       ...createWaveActivities({
-        ...{ projects, generations, items, waves, sources, embeddings, writer, holdsLock, questionSets, search },
+        ...{
+          projects,
+          generations,
+          items,
+          waves,
+          sources,
+          embeddings,
+          vectors,
+          writer,
+          holdsLock,
+          questionSets,
+          search,
+        },
         wakeCollecting,
         diff: createWaveDiff(data),
         ensureCollection: (name, identity) =>

@@ -7,6 +7,7 @@ import { reasonOf, statusOf, unlessStatus, DockerUnreachable, type Docker } from
 import { aliasesOf, containerOptions, knowsNames, type ContainerLogLimits } from './container-options.ts';
 import { carrying, containerName, label } from './labels.ts';
 import { missingNetworks, missingSources, publishersOf } from './obstacles.ts';
+import { wasOutOfMemory } from './out-of-memory.ts';
 
 export interface ContainersDeps {
   readonly docker: Docker;
@@ -63,7 +64,7 @@ export function createContainers({ docker, home, log }: ContainersDeps) {
       signal.throwIfAborted();
       const found = await find(instance);
       const fresh = found?.State.Status === 'created' && !found.Name.endsWith(givenUp);
-      if (found !== null && !fresh) return stateOf(found);
+      if (found !== null && !fresh) return stateOf(found, await wasOutOfMemory(docker, found));
       const problem = found === null ? await create(instance) : await launch(found, instance);
       if (Date.now() > deadline) throw await refusal(instance, problem ?? `${instance.instance} does not start`);
       if (problem !== null || turn > 2) await sleep(100, undefined, { signal });
@@ -171,14 +172,15 @@ export function createContainers({ docker, home, log }: ContainersDeps) {
       null,
       ask(() => container.stop({ t, abortSignal: signal }), limit),
     );
-    const state = await inspect(instance);
+    const stopped = await find(instance);
+    const state = stopped === null ? absent : stateOf(stopped);
     if (state.running) throw new Error(`The container ${found.Id.slice(0, 12)} runs on after SIGKILL`);
     return state;
   }
 
   async function inspect(instance: InstanceName): Promise<InstanceState> {
     const found = await find(instance);
-    return found === null ? absent : stateOf(found);
+    return found === null ? absent : stateOf(found, await wasOutOfMemory(docker, found));
   }
 
   async function alive(service: string): Promise<readonly string[]> {
@@ -211,8 +213,8 @@ export function createContainers({ docker, home, log }: ContainersDeps) {
   return { find, start, stop, inspect, alive, prune };
 }
 
-function stateOf({ Id, State, RestartCount }: Inspected): InstanceState {
-  const { Running, Pid, StartedAt, ExitCode, OOMKilled } = State;
+function stateOf({ Id, State, RestartCount }: Inspected, outOfMemory = State.OOMKilled): InstanceState {
+  const { Running, Pid, StartedAt, ExitCode } = State;
   // A program that could not be executed has an exit code, and never ran.
   const ended = !Running && (State.Status !== 'created' || ExitCode !== 0);
   return {
@@ -222,7 +224,7 @@ function stateOf({ Id, State, RestartCount }: Inspected): InstanceState {
     exit_code: ended ? ExitCode : null,
     // Docker does not tell a signal from an exit code of 128 and more.
     exit_signal: null,
-    oom_killed: OOMKilled,
+    oom_killed: outOfMemory,
   };
 }
 

@@ -1,4 +1,6 @@
 import { changeSince, comparisonsOf, tableOf } from '../../domain/evaluation/report.ts';
+import { judgeBounds } from '../../domain/evaluation/shares.ts';
+import type { EvaluationBounds } from '../../domain/project/policy.ts';
 import type { EvaluationInput } from '../../domain/evaluation/run.ts';
 import { scratchProject } from '../../domain/evaluation/run.ts';
 import type { EvaluationResult } from '../../domain/evaluation/schemas.ts';
@@ -15,7 +17,7 @@ import { openTestCollection } from './test-collection.ts';
 
 export interface EvaluateDeps extends ScratchDeps {
   readonly search: SearchFunction;
-  readonly projects: Pick<ProjectStore, 'resolve' | 'resolveAll'>;
+  readonly projects: Pick<ProjectStore, 'resolve' | 'resolveAll' | 'find'>;
   readonly questionSets: Pick<QuestionSetStore, 'find'>;
   readonly pins: Pick<PinStore, 'pin' | 'unpin'>;
   readonly evaluations: Pick<EvaluationStore, 'before' | 'update'>;
@@ -44,7 +46,8 @@ export async function evaluate(deps: EvaluateDeps, input: EvaluationInput, attem
   await deps.evaluations.update(evaluation_id, result, generation);
 }
 
-type Found = Findings & Pick<EvaluationResult, 'documents' | 'kept_project'> & { readonly generation: number };
+type Found = Findings &
+  Pick<EvaluationResult, 'documents' | 'kept_project' | 'bounds'> & { readonly generation: number };
 
 async function ofFolder(
   deps: EvaluateDeps,
@@ -71,7 +74,7 @@ async function ofFolder(
     beat: (asked) => beat({ documents, questions: asked }),
   });
   const kept_project = request.keep ? await keepScratch(deps.sql, evaluation_id) : null;
-  return { ...findings, documents, kept_project, generation: 1 };
+  return { ...findings, documents, kept_project, bounds: [], generation: 1 };
 }
 
 /** All questions at one generation, which is held in place meanwhile. */
@@ -80,7 +83,7 @@ async function ofProject(
   { evaluation_id, request }: EvaluationInput,
   { signal, beat }: Attempt,
 ): Promise<Found> {
-  const { project, questions } = await questionsOf(deps, request);
+  const { project, questions, policy } = await questionsOf(deps, request);
   const generation = await deps.pins.pin(project, request.generation ?? null, pinOwner(evaluation_id));
   if (generation === null || generation === 0)
     throw new PermanentFailure('GenerationUnknown', `${project} has no such generation that could be asked`);
@@ -95,19 +98,22 @@ async function ofProject(
     signal,
     beat: (asked) => beat({ documents: 0, questions: asked }),
   });
-  return { ...findings, documents: 0, kept_project: null, generation };
+  const bounds = judgeBounds(policy, findings);
+  return { ...findings, documents: 0, kept_project: null, bounds, generation };
 }
 
 async function questionsOf(
   { projects, questionSets }: EvaluateDeps,
   { project: name = '', question_set = '' }: EvaluationInput['request'],
-): Promise<{ project: string; questions: MeasuredQuestion[] }> {
+): Promise<{ project: string; questions: MeasuredQuestion[]; policy: EvaluationBounds }> {
   const resolved = await projects.resolve(name);
-  if (resolved === null) throw new PermanentFailure('ProjectUnknown', `No project is called ${name}`);
-  const { project } = resolved;
+  const found = resolved === null ? null : await projects.find(resolved.project);
+  if (found === null) throw new PermanentFailure('ProjectUnknown', `No project is called ${name}`);
+  const { project, spec } = found;
   const set = await questionSets.find(project, question_set);
   if (set === null) throw new PermanentFailure('QuestionSetUnknown', `${project} has no question set ${question_set}`);
-  return { project, questions: set.questions.map((question, index) => fromQuestionSet(project, question, index)) };
+  const questions = set.questions.map((question, index) => fromQuestionSet(project, question, index));
+  return { project, questions, policy: spec.policy.evaluation };
 }
 
 async function rivals({ projects }: EvaluateDeps, names: readonly string[], project: string): Promise<SearchScope[]> {

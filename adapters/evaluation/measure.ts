@@ -1,6 +1,7 @@
 import type { Leak } from '../../domain/evaluation/judge.ts';
 import type { Scores } from '../../domain/evaluation/metrics.ts';
 import { armsOf, rankers, type Answered, type Ranker } from '../../domain/evaluation/report.ts';
+import { sharedPlaces, sharesOf, type Share, type Shares } from '../../domain/evaluation/shares.ts';
 import type { EvaluationResult } from '../../domain/evaluation/schemas.ts';
 import type { SearchSettings } from '../../domain/search/settings.ts';
 import type { Searched, SearchFunction, SearchScope } from '../search/search.ts';
@@ -16,10 +17,8 @@ export interface Measurement {
   readonly beat: (questions: number) => void;
 }
 
-export type Findings = Pick<
-  EvaluationResult,
-  'identity' | 'chunks' | 'questions' | 'leaks' | 'trusted_share' | 'own_share' | 'degraded' | 'answered'
->;
+export type Findings = Pick<EvaluationResult, 'identity' | 'chunks' | 'questions' | 'leaks' | 'degraded' | 'answered'> &
+  Shares;
 
 /** Deep enough for the hundred best documents, of which several chunks may be found. */
 const limit = 200;
@@ -28,7 +27,7 @@ const limit = 200;
 export async function measure({ questions, scopes, search, settings, signal, beat }: Measurement): Promise<Findings> {
   const answered: Answered[] = [];
   const leaks: Leak[] = [];
-  const shares = { hits: 0, trusted: 0, own: 0 };
+  const best: Share[][] = [];
   let first: Searched | null = null;
   let dense = true;
   for (const question of questions) {
@@ -47,7 +46,9 @@ export async function measure({ questions, scopes, search, settings, signal, bea
       scores[ranker] = measured.scores;
       if (ranker !== 'fused') continue;
       leaks.push(...measured.leaks);
-      count(answer, scopes, shares);
+      best.push(
+        answer.hits.slice(0, sharedPlaces).map(({ project, trusted }) => ({ project, trusted: trusted !== null })),
+      );
       first ??= answer;
     }
     answered.push({ id: question.id, number: question.number, scores });
@@ -59,8 +60,10 @@ export async function measure({ questions, scopes, search, settings, signal, bea
     chunks: own?.chunks ?? 0,
     questions: answered.length,
     leaks: leaks.map((leak) => ({ ...leak })),
-    trusted_share: shares.hits === 0 ? null : shares.trusted / shares.hits,
-    own_share: scopes.length === 1 || shares.hits === 0 ? null : shares.own / shares.hits,
+    ...sharesOf(
+      best,
+      scopes.map(({ project }) => project),
+    ),
     degraded: [...new Set((first?.degraded ?? []).map(({ project, reason }) => `${project}: ${reason}`))],
     answered: answered.map((each) => ({ ...each })),
   };
@@ -71,16 +74,4 @@ function demandWhole({ degraded }: Searched): boolean {
   const away = degraded.find(({ reason }) => reason !== 'lexical_only');
   if (away !== undefined) throw new Error(`the answers cannot be measured: ${away.reason}: ${away.detail}`);
   return degraded.length === 0;
-}
-
-function count(
-  { hits }: Searched,
-  scopes: readonly SearchScope[],
-  shares: { hits: number; trusted: number; own: number },
-): void {
-  for (const { project, trusted } of hits.slice(0, 10)) {
-    shares.hits += 1;
-    if (trusted !== null) shares.trusted += 1;
-    if (project === scopes[0]?.project) shares.own += 1;
-  }
 }

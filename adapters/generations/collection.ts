@@ -1,10 +1,12 @@
 import type { QdrantClient } from '@qdrant/js-client-rest';
 import type { Mark } from '../../domain/generation/comparison.ts';
-import type { GarbageStep } from '../../domain/generation/garbage.ts';
+import { keptDays, type GarbageStep } from '../../domain/generation/garbage.ts';
 import type { Sql } from '../postgres/connect.ts';
 import { createGarbageStore, type GarbageScope } from '../postgres/garbage.ts';
 import { createLifetimeStore } from '../postgres/lifetimes.ts';
+import { dropOldWaveItems } from '../postgres/old-wave-items.ts';
 import type { PinStore } from '../postgres/pins.ts';
+import { dropUnusedVectors } from '../postgres/unused-vectors.ts';
 import { collectionExists } from '../qdrant/collections.ts';
 import { pageOfPoints, type Guard } from '../qdrant/points.ts';
 import { createRepair } from './repair.ts';
@@ -18,10 +20,12 @@ export type Garbage = ReturnType<typeof createGarbage>;
  */
 export function createGarbage(deps: {
   readonly sql: Sql;
+  /** The operations database. */
+  readonly ops: Sql;
   readonly qdrant: QdrantClient;
   readonly pins: Pick<PinStore, 'list'>;
 }) {
-  const { sql, qdrant } = deps;
+  const { sql, ops, qdrant } = deps;
   const rows = createGarbageStore(deps);
   const lifetimes = createLifetimeStore(sql);
   const repair = createRepair({ sql, qdrant });
@@ -64,7 +68,11 @@ export function createGarbage(deps: {
       const step = await rows.collect(scope, floor);
       if (step.state !== 'done') return step;
       const cleaned = await cleanPage(scope, guard, { mark: 'died', least: 0, most: floor }, floor);
-      return { state: cleaned ? 'more' : 'done' };
+      if (cleaned) return { state: 'more' };
+      const more =
+        (await dropOldWaveItems({ data: sql, ops }, scope.project, keptDays)) ||
+        (await dropUnusedVectors(sql, keptDays));
+      return { state: more ? 'more' : 'done' };
     },
   };
 }

@@ -81,12 +81,13 @@ export function createProof({ sql, qdrant }: { readonly sql: Sql; readonly qdran
     if (known?.state === 'proved' && known.incarnation === ref.incarnation) return proved(known, noneOwn, 0);
     await countTerms(sql, ref);
     const { project, incarnation } = ref;
-    const gc_floor = (await generations.standing(project))?.gc_floor ?? 0;
-    const scope = { project, incarnation, gc_floor, guard: writeGuard(sql, ref, options) };
+    const guard = writeGuard(sql, ref, options);
     let repaired = 0;
     let own = noneOwn;
     for (let at = 0; at < mostRounds; at += 1) {
-      const seen = await round(scope, ref);
+      // Each round anew: what is being collected meanwhile is no difference.
+      const gc_floor = (await generations.standing(project))?.gc_floor ?? 0;
+      const seen = await round({ project, incarnation, gc_floor, guard }, ref);
       repaired += seen.repaired;
       own = { born: seen.born, died: seen.died };
       if (seen.repaired > 0) continue;

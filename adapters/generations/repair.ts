@@ -1,4 +1,5 @@
 import type { QdrantClient } from '@qdrant/js-client-rest';
+import pLimit from 'p-limit';
 import { repairPoints, type Difference, type PointMarks } from '../../domain/generation/comparison.ts';
 import type { Sql } from '../postgres/connect.ts';
 import { createLifetimeStore, pointsOfRows, rowMarks } from '../postgres/lifetimes.ts';
@@ -27,6 +28,11 @@ export interface Repaired {
 }
 
 const idsAtOnce = 500;
+/**
+ * One holds up to three connections: that of the rows that are read, that of the transaction, and that of its guard. More at
+ * once than a pool has room for would wait for each other for ever.
+ */
+const inTurn = pLimit(2);
 
 export type Repair = ReturnType<typeof createRepair>;
 
@@ -63,32 +69,34 @@ export function createRepair({ sql, qdrant }: { readonly sql: Sql; readonly qdra
   }
 
   return {
-    async number(scope: RepairScope, what: NumberOfMark): Promise<Repaired> {
-      const done = { rows: 0, put: 0, redated: 0, removed: 0 };
-      const missing: string[] = [];
-      const odd: PointMarks[] = [];
-      const flush = async (least: number): Promise<void> => {
-        if (missing.length >= least) done.put += await put(scope, what.collection, missing.splice(0));
-        if (odd.length < least) return;
-        const { redated, removed } = await correct(scope, what.collection, odd.splice(0));
-        done.redated += redated;
-        done.removed += removed;
-      };
-      const rows = lifetimes.withNumber(scope.project, what, scope.gc_floor);
-      const points = pointsWithNumber(qdrant, scope.project, what);
-      for await (const [row, point] of besideEachOther(rows, points)) {
-        if (row !== null) done.rows += 1;
-        if (point === null && row !== null) missing.push(row.id);
-        else if (point !== null && row?.died !== point.died) odd.push(point);
-        await flush(idsAtOnce);
-      }
-      await flush(1);
-      return done;
-    },
+    number: (scope: RepairScope, what: NumberOfMark): Promise<Repaired> => inTurn(() => number(scope, what)),
 
     /** Points as their rows say, whatever numbers they have. */
     points: correct,
   };
+
+  async function number(scope: RepairScope, what: NumberOfMark): Promise<Repaired> {
+    const done = { rows: 0, put: 0, redated: 0, removed: 0 };
+    const missing: string[] = [];
+    const odd: PointMarks[] = [];
+    const flush = async (least: number): Promise<void> => {
+      if (missing.length >= least) done.put += await put(scope, what.collection, missing.splice(0));
+      if (odd.length < least) return;
+      const { redated, removed } = await correct(scope, what.collection, odd.splice(0));
+      done.redated += redated;
+      done.removed += removed;
+    };
+    const rows = lifetimes.withNumber(scope.project, what, scope.gc_floor);
+    const points = pointsWithNumber(qdrant, scope.project, what);
+    for await (const [row, point] of besideEachOther(rows, points)) {
+      if (row !== null) done.rows += 1;
+      if (point === null && row !== null) missing.push(row.id);
+      else if (point !== null && row?.died !== point.died) odd.push(point);
+      await flush(idsAtOnce);
+    }
+    await flush(1);
+    return done;
+  }
 }
 
 async function* pointsWithNumber(

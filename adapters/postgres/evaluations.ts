@@ -50,11 +50,14 @@ export function createEvaluationStore(sql: Sql) {
     async list(page: {
       subject?: string | undefined;
       before?: string | undefined;
+      /** Of these projects only; null: of all, and of folders. */
+      among: readonly string[] | null;
       limit: number;
     }): Promise<StoredEvaluation[]> {
       const rows = await sql<Row[]>`
         select ${columns(sql)}, result - 'answered' as result from evaluations
         where true ${page.subject === undefined ? sql`` : sql`and subject = ${page.subject}`}
+        ${page.among === null ? sql`` : sql`and project = any(${[...page.among]})`}
         ${
           page.before === undefined
             ? sql``

@@ -6,6 +6,7 @@ import type { Sql } from './connect.ts';
 import { requireIncarnation } from './database-incarnation.ts';
 import type { PinStore } from './pins.ts';
 import { lockProject, type LockedProject } from './project-lock.ts';
+import { deleteChunks } from './unused-vectors.ts';
 
 /** Of one transaction: short, so that the project's row is never locked for long. */
 const rowsAtOnce = 2_000;
@@ -103,9 +104,7 @@ async function settling(
 /** Births before deaths: a path that its own document holds cannot be given back to the one before. */
 async function sweepRows(tx: TransactionSql, project: string, number: number): Promise<number> {
   for (const table of tables) {
-    const { count } = await tx`
-      delete from ${tx(table)} where ctid = any(array(
-        select ctid from ${tx(table)} where project = ${project} and born = ${number} limit ${rowsAtOnce}))`;
+    const count = await remove(tx, table, tx`project = ${project} and born = ${number}`);
     if (count > 0) return count;
   }
   for (const table of tables) {
@@ -119,10 +118,20 @@ async function sweepRows(tx: TransactionSql, project: string, number: number): P
 
 async function collectRows(tx: TransactionSql, project: string, floor: number): Promise<number> {
   for (const table of tables) {
-    const { count } = await tx`
-      delete from ${tx(table)} where ctid = any(array(
-        select ctid from ${tx(table)} where project = ${project} and died <= ${floor} limit ${rowsAtOnce}))`;
+    const count = await remove(tx, table, tx`project = ${project} and died <= ${floor}`);
     if (count > 0) return count;
   }
   return 0;
+}
+
+async function remove(
+  tx: TransactionSql,
+  table: (typeof tables)[number],
+  which: ReturnType<TransactionSql>,
+): Promise<number> {
+  const some = tx`
+    delete from ${tx(table)} where ctid = any(array(
+      select ctid from ${tx(table)} where ${which as never} limit ${rowsAtOnce}))`;
+  if (table === 'chunks') return deleteChunks(tx, tx`${some} returning identity, embedded_sha256`);
+  return (await some).count;
 }

@@ -16,6 +16,7 @@ import {
 } from '../../domain/generation/rules.ts';
 import type { Sql } from './connect.ts';
 import { databaseIncarnation, requireIncarnation } from './database-incarnation.ts';
+import { note } from './outbox.ts';
 import { lockProject } from './project-lock.ts';
 
 export interface StoredGeneration {
@@ -76,23 +77,29 @@ export function createGenerationStore(sql: Sql) {
     discard: (project: string, waveId: string): Promise<number | null> =>
       sql.begin(async (tx) => {
         await lockProject(tx, project);
-        await tx`
-          update generations set state = 'discarded', ended_at = now()
-          where project = ${project} and wave_id = ${waveId} and state = any(${unfinished})`;
+        await discardUnfinished(tx, tx`project = ${project} and wave_id = ${waveId}`);
         const [own] = await read(tx, tx`project = ${project} and wave_id = ${waveId}`);
         return own === undefined || own.state === 'committed' ? null : own.number;
       }),
 
-    /** G5. `number`: what the caller means to undo, so that asking twice undoes once; null: whatever is visible. */
-    rollBack: (project: string, number: number | null = null): Promise<RollBackAnswer> =>
-      sql.begin((tx) => rollBack(tx, project, number)),
+    /**
+     * G5. `number`: what the caller means to undo, so that asking twice undoes once; null: whatever is visible. Noted for the
+     * audit with the change.
+     */
+    rollBack: (
+      project: string,
+      number: number | null = null,
+      said: { readonly actor: string; readonly reason?: string | null } = nobody,
+    ): Promise<RollBackAnswer> => sql.begin((tx) => rollBack(tx, project, number, said)),
 
-    /** G5. False when nothing was held. */
-    async release(project: string): Promise<boolean> {
-      const rows = await sql`
-        update projects set held = false, updated_at = now() where id = ${project} and held returning 1`;
-      return rows.length > 0;
-    },
+    /** G5. False when nothing was held. Noted as a rollback is. */
+    release: (project: string, { actor }: { readonly actor: string } = nobody): Promise<boolean> =>
+      sql.begin(async (tx) => {
+        const { count } = await tx`
+          update projects set held = false, updated_at = now() where id = ${project} and held`;
+        if (count > 0) await note(tx, { type: 'project.released', subject: `project/${project}`, actor });
+        return count > 0;
+      }),
 
     /** null: there is no such project. */
     async standing(project: string): Promise<(ProjectStanding & { readonly last_number: number }) | null> {
@@ -127,6 +134,7 @@ export function createGenerationStore(sql: Sql) {
 }
 
 const unfinished = [...unfinishedStates];
+const nobody = { actor: 'system' };
 
 async function begin(tx: TransactionSql, wanted: NewGeneration): Promise<BeginAnswer> {
   const { project, wave_id, parent, incarnation, collection, identity } = wanted;
@@ -138,11 +146,16 @@ async function begin(tx: TransactionSql, wanted: NewGeneration): Promise<BeginAn
     const open = own.state === 'writing' && own.incarnation === here;
     return open ? { ok: true, generation: own } : { ok: false, reason: 'closed', numbers: [own.number] };
   }
+  const refusalWith = (unswept: readonly number[]) =>
+    refusalToBegin({ incarnation, visible: parent }, { ...now, incarnation: here, unswept });
+  const refusal = refusalWith([]);
+  // Before anything is done: one that may not begin ends nobody else's either.
+  if (refusal !== null) return { ok: false, reason: refusal, numbers: [] };
   await doom(tx, project);
   const left = await read(tx, tx`project = ${project} and state = any(${[...unsweptStates]}) order by number`);
   const unswept = left.map(({ number }) => number);
-  const refusal = refusalToBegin({ incarnation, visible: parent }, { ...now, incarnation: here, unswept });
-  if (refusal !== null) return { ok: false, reason: refusal, numbers: unswept };
+  const notYet = refusalWith(unswept);
+  if (notYet !== null) return { ok: false, reason: notYet, numbers: unswept };
   const number = now.last_number + 1;
   await tx`update projects set last_number = ${number}, updated_at = now() where id = ${project}`;
   await tx`insert into generations ${tx({ project, number, parent, wave_id, collection, identity, incarnation })}`;
@@ -172,7 +185,12 @@ async function commit(tx: TransactionSql, { project, number, incarnation }: Gene
   return { ok: true };
 }
 
-async function rollBack(tx: TransactionSql, project: string, wanted: number | null): Promise<RollBackAnswer> {
+async function rollBack(
+  tx: TransactionSql,
+  project: string,
+  wanted: number | null,
+  { actor, reason = null }: { readonly actor: string; readonly reason?: string | null },
+): Promise<RollBackAnswer> {
   const now = await lockProject(tx, project);
   if (now === null) return { ok: false, reason: 'project_unknown' };
   const [visible = null] = await read(tx, tx`project = ${project} and number = ${now.visible}`);
@@ -185,17 +203,32 @@ async function rollBack(tx: TransactionSql, project: string, wanted: number | nu
   const doomed = await doom(tx, project);
   await tx`update projects set visible = ${visible.parent}, held = true, updated_at = now() where id = ${project}`;
   await tx`
-    update generations set state = 'rolled_back', ended_at = now()
+    update generations set state = 'rolled_back', ended_at = clock_timestamp()
     where project = ${project} and number = ${visible.number}`;
+  const data = { number: visible.number, visible: visible.parent, doomed, reason };
+  await note(tx, { type: 'wave.rolled_back', subject: `project/${project}`, actor, data });
   return { ok: true, number: visible.number, parent: visible.parent, doomed };
 }
 
 /** Waits for the batches that are just being written; none is written after it. */
 async function doom(tx: TransactionSql, project: string): Promise<number[]> {
-  const rows = await tx<{ number: string }[]>`
-    update generations set state = 'discarded', ended_at = now()
-    where project = ${project} and state = any(${unfinished}) returning number`;
-  return rows.map(({ number }) => Number(number)).sort((a, b) => a - b);
+  const numbers = await discardUnfinished(tx, tx`project = ${project}`);
+  return numbers.sort((a, b) => a - b);
+}
+
+/**
+ * What is settled is counted from `ended_at`, so it is the time at which the waiting for the lock is over: that of the
+ * transaction's beginning would let readers and writers of that long ago be taken for gone (G6).
+ */
+async function discardUnfinished(tx: TransactionSql, which: ReturnType<TransactionSql>): Promise<number[]> {
+  const found = await tx<{ number: string }[]>`
+    select number from generations where ${which as never} and state = any(${unfinished}) for no key update`;
+  const numbers = found.map(({ number }) => Number(number));
+  if (numbers.length > 0)
+    await tx`
+      update generations set state = 'discarded', ended_at = clock_timestamp()
+      where ${which as never} and number = any(${numbers.map(String)}::bigint[])`;
+  return numbers;
 }
 
 type GenerationRow = Omit<StoredGeneration, 'number' | 'parent' | 'documents' | 'chunks'> &

@@ -57,16 +57,23 @@ export function createIncarnationStore(sql: Sql) {
         await also?.(tx);
       }),
 
-    /** Page by page, the chunks that `remove` has ended: their points have to follow. */
-    removed: (
+    /**
+     * Page by page, the chunks that `remove` has ended: their points have to follow. No connection is held between pages: whoever
+     * takes one asks for another before each request to Qdrant.
+     */
+    async *removed(
       { project, number }: GenerationRef,
       keys: readonly string[],
-    ): AsyncIterable<readonly { id: string; collection: string }[]> =>
-      sql<{ id: string; collection: string }[]>`
-        select c.id, g.collection from chunks c join generations g on g.project = c.project and g.number = c.born
-        where c.project = ${project} and c.document = any(${[...keys]}) and c.died = ${number}`.cursor(1_000),
+    ): AsyncGenerator<readonly { id: string; collection: string }[]> {
+      for (let at = 0; at < keys.length; at += keysAtOnce)
+        yield await sql<{ id: string; collection: string }[]>`
+          select c.id, g.collection from chunks c join generations g on g.project = c.project and g.number = c.born
+          where c.project = ${project} and c.document = any(${keys.slice(at, at + keysAtOnce)}) and c.died = ${number}`;
+    },
   };
 }
+
+const keysAtOnce = 25;
 
 /** An attempt that timed out may still be running; the one after it then finds what it did. */
 async function oneAttemptAtATime(

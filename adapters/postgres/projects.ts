@@ -48,10 +48,12 @@ export function createProjectStore(data: postgres.ISql) {
       return row === undefined ? null : stored(row);
     },
 
-    /** By id. */
-    async list({ after = '', limit }: { after?: string; limit: number }): Promise<StoredProject[]> {
+    /** By id. `among`: of these only; null: all. */
+    async list(page: { after?: string; limit: number; among?: readonly string[] | null }): Promise<StoredProject[]> {
+      const { after = '', limit, among = null } = page;
       const rows = await data<ProjectRow[]>`
-        select ${columns(data)} from projects where id > ${after} order by id limit ${limit}`;
+        select ${columns(data)} from projects
+        where id > ${after} ${among === null ? data`` : data`and id = any(${[...among]})`} order by id limit ${limit}`;
       return rows.map(stored);
     },
   };

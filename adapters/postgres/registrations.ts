@@ -83,12 +83,15 @@ export function createRegistrationStore(data: Sql) {
       limit: number;
       state?: ProposalState | undefined;
       project?: string | undefined;
+      /** Of these projects only; null: of all. */
+      among: readonly string[] | null;
     }): Promise<StoredProposal[]> {
-      const { before, limit, state, project } = page;
+      const { before, limit, state, project, among } = page;
       const rows = await data<ProposalRow[]>`
         select ${columns(data)} from registrations r left join projects p on p.id = r.project where true
         ${state === undefined ? data`` : data`and r.state = ${state}`}
         ${project === undefined ? data`` : data`and r.project = ${project}`}
+        ${among === null ? data`` : data`and r.project = any(${[...among]})`}
         ${
           before === undefined
             ? data``

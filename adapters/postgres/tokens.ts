@@ -7,6 +7,7 @@ export interface StoredToken {
   readonly id: string;
   readonly actor: string;
   readonly role: Role;
+  readonly projects: readonly string[] | null;
   readonly created_at: Date;
   readonly expires_at: Date | null;
   readonly revoked_at: Date | null;
@@ -17,11 +18,15 @@ export interface Caller {
   readonly id: string;
   readonly actor: string;
   readonly role: Role;
+  /** Row O2. Ids of those that it may see; null: everything. */
+  readonly projects: readonly string[] | null;
 }
 
 export interface NewToken {
   readonly actor: string;
   readonly role: Role;
+  /** Default: everything. */
+  readonly projects?: readonly string[] | null;
   readonly expires_at?: Date | null;
 }
 
@@ -41,11 +46,11 @@ export function createTokenStore(sql: Sql) {
       if (parts === null) return null;
       const [, id = '', secret = ''] = parts;
       const [row] = await sql<(Caller & { secret_sha256: Buffer; stale: boolean })[]>`
-        select id, actor, role, secret_sha256, coalesce(last_used_at < now() - interval '1 minute', true) as stale
+        select id, actor, role, projects, secret_sha256, coalesce(last_used_at < now() - interval '1 minute', true) as stale
         from tokens where id = ${id} and revoked_at is null and coalesce(expires_at > now(), true)`;
       if (row === undefined || !timingSafeEqual(row.secret_sha256, hash(secret))) return null;
       if (row.stale) await sql`update tokens set last_used_at = now() where id = ${id}`;
-      return { id: row.id, actor: row.actor, role: row.role };
+      return { id: row.id, actor: row.actor, role: row.role, projects: row.projects };
     },
 
     list: ({ after = '', limit }: { after?: string; limit: number }): Promise<StoredToken[]> => sql<StoredToken[]>`
@@ -91,9 +96,11 @@ const nowhere = (): Promise<void> => Promise.resolve();
 async function create(sql: Statements, request: NewToken): Promise<{ row: StoredToken; token: string }> {
   const id = randomBytes(6).toString('hex');
   const secret = randomBytes(32).toString('base64url');
+  const { projects = null } = request;
   const [row] = await sql<StoredToken[]>`
-    insert into tokens (id, actor, role, secret_sha256, expires_at)
-    values (${id}, ${request.actor}, ${request.role}, ${hash(secret)}, ${request.expires_at ?? null})
+    insert into tokens (id, actor, role, projects, secret_sha256, expires_at)
+    values (${id}, ${request.actor}, ${request.role}, ${projects === null ? null : [...projects]}::text[],
+      ${hash(secret)}, ${request.expires_at ?? null})
     returning ${shown(sql)}`;
   if (row === undefined) throw new Error('the token was not stored');
   return { row, token: `hf_${id}_${secret}` };
@@ -105,7 +112,7 @@ function hash(secret: string): Buffer {
 }
 
 function shown(sql: Statements) {
-  return sql`id, actor, role, created_at, expires_at, revoked_at, last_used_at`;
+  return sql`id, actor, role, projects, created_at, expires_at, revoked_at, last_used_at`;
 }
 
 /** Two revocations at once must not each leave the other's token as the last. */

@@ -1,4 +1,3 @@
-import { realpath } from 'node:fs/promises';
 import { PermanentFailure } from '../../domain/failures.ts';
 import type { AllowedRoots, PathObstacle } from '../files/allowed-roots.ts';
 
@@ -10,8 +9,9 @@ const words: Record<Exclude<PathObstacle, 'outside'>, string> = {
 
 /** The real path of a folder that is there and inside an allowed root. Throws SourceGone, SourceRefused. */
 export async function allowedFolder(path: string, allowed: AllowedRoots): Promise<string> {
-  const obstacle = await allowed.obstacle(path);
-  if (obstacle === null) return realpath(path);
+  // What was looked at, not what stands there by now.
+  const { path: real, obstacle } = await allowed.find(path);
+  if (real !== null) return real;
   if (obstacle === 'outside') {
     const roots = allowed.roots.join(', ');
     throw new PermanentFailure(

@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs';
+import type { BigIntStats, Dir } from 'node:fs';
 import { constants } from 'node:fs';
 import { lstat, open, opendir, realpath, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ export async function openDirectory(spec: DirectorySource, allowed: AllowedRoots
         const version = same ? versionOf(after) : null;
         return { version, modifiedAt: before.mtime, mediaType: null };
       };
-      return { content: handle.createReadStream(), read };
+      return { content: handle.createReadStream({ highWaterMark: 262_144 }), read };
     },
     close: () => Promise.resolve(),
   };
@@ -51,10 +51,7 @@ async function* walk({ root, wanted, mostBytes, skips, signal }: Walk): AsyncGen
   const folders = [''];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     const at = folder;
-    const entries = await opendir(join(root, at), { bufferSize: 128 }).catch((error: unknown) => {
-      if (at !== '' && isGone(error)) return null;
-      throw error;
-    });
+    const entries = await openFolder(root, at);
     for await (const entry of entries ?? []) {
       signal.throwIfAborted();
       const path = at === '' ? entry.name : `${at}/${entry.name}`;
@@ -69,6 +66,20 @@ async function* walk({ root, wanted, mostBytes, skips, signal }: Walk): AsyncGen
         if (item !== null) yield item;
       }
     }
+  }
+}
+
+/** null: it went away meanwhile, or is a link by now, which nobody follows. */
+async function openFolder(root: string, at: string): Promise<Dir | null> {
+  const full = join(root, at);
+  try {
+    const entries = await opendir(full, { bufferSize: 128 });
+    if (at === '' || (await realpath(full)) === full) return entries;
+    await entries.close();
+    return null;
+  } catch (error) {
+    if (at !== '' && isGone(error)) return null;
+    throw error;
   }
 }
 

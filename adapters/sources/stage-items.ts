@@ -54,14 +54,16 @@ export async function stageItems(deps: StagingDeps, at: StagingAt, { signal, hea
     if (last === undefined) break;
     after = last.seq;
     const [kept, lost]: [StagedItem[], LostItem[]] = [[], []];
-    await eachInParallel(at.reader.parallel, batch, async (item) => {
-      signal.throwIfAborted();
-      const { held, copied } = await stageOne(item);
-      if (copied) total.copied += 1;
-      if ('reason' in held) lost.push(held);
-      else kept.push(held);
-      heartbeat({ items: total.staged + kept.length, bytes: total.bytes });
-    });
+    await deps.contents.page((put) =>
+      eachInParallel(at.reader.parallel, batch, async (item) => {
+        signal.throwIfAborted();
+        const { held, copied } = await stageOne(item, put);
+        if (copied) total.copied += 1;
+        if ('reason' in held) lost.push(held);
+        else kept.push(held);
+        heartbeat({ items: total.staged + kept.length, bytes: total.bytes });
+      }),
+    );
     await staged.record(place, kept, lost);
     total.staged += kept.length;
     total.bytes += kept.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -74,12 +76,15 @@ export async function stageItems(deps: StagingDeps, at: StagingAt, { signal, hea
 
 function createStageOne({ contents }: StagingDeps, { spec, reader }: StagingAt, signal: AbortSignal) {
   const skips = createSkipList();
-  return async (item: WantedItem): Promise<{ held: StagedItem | LostItem; copied: boolean }> => {
+  return async (
+    item: WantedItem,
+    put: ContentStore['put'],
+  ): Promise<{ held: StagedItem | LostItem; copied: boolean }> => {
     const { seq, path, sha256, bytes } = item;
     if (await contents.has(sha256)) return { held: { seq, path, sha256, bytes, instead: null }, copied: false };
     const opened = await reader.open(item, null, { skips, signal });
     if (opened === null || opened === 'unchanged') return { held: { seq, reason: 'source_gone' }, copied: false };
-    const stored = await contents.put(opened.content, spec.limits.max_file_bytes);
+    const stored = await put(opened.content, spec.limits.max_file_bytes);
     if (stored === null) return { held: { seq, reason: 'too_large' }, copied: false };
     const facts = await opened.read();
     return { held: { seq, path, ...stored, instead: stored.sha256 === sha256 ? null : facts }, copied: true };

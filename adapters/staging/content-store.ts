@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, opendir, readFile, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
+import pLimit from 'p-limit';
 
 export interface StoredContent {
   readonly sha256: string;
@@ -18,6 +19,8 @@ export type ContentStore = ReturnType<typeof createContentStore>;
 
 /** What was being written longer ago than this was left by a process that died. */
 const abandonedMs = 24 * 3_600_000;
+/** Folders that are synced side by side. */
+const syncsAtOnce = 8;
 
 /**
  * Bytes by their sha256, at <home>/staged/<first two digits>/<sha256>. A name is only ever given to what is whole, hashed while it
@@ -31,31 +34,87 @@ export function createContentStore(home: string) {
     return join(root, sha256.slice(0, 2), sha256);
   };
 
+  // Folders with names that a loss of power could take, and of how many pages.
+  const unsynced = new Map<string, number>();
+
   /** Also says that it is needed: what was just found is not collected. */
   async function has(sha256: string): Promise<boolean> {
     const now = new Date();
-    return utimes(pathOf(sha256), now, now).then(
+    const path = pathOf(sha256);
+    const found = await utimes(path, now, now).then(
       () => true,
       (error: unknown) => {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-        throw error;
+        unlessMissing(error);
+        return false;
       },
     );
+    // Another page may have named it and not be at its end yet.
+    if (found && unsynced.has(dirname(path))) await sync(dirname(path));
+    return found;
   }
 
   /** null: it is longer than `mostBytes`, and nothing of it was kept. */
   async function put(content: Readable, mostBytes: number): Promise<StoredContent | null> {
-    await mkdir(partial, { recursive: true, mode: 0o700 });
-    const temporary = join(partial, randomUUID());
-    const file = await open(temporary, 'wx', 0o600);
+    return page((putInto) => putInto(content, mostBytes));
+  }
+
+  /**
+   * As many as `work` puts: their folders are synced together, once it is through. Before its end nobody may be told of them:
+   * a name that is lost with the power would be a row's content that is not there.
+   */
+  async function page<T>(work: (putInto: typeof put) => Promise<T>): Promise<T> {
+    const named = new Set<string>();
     try {
+      return await work((content, mostBytes) => place(content, mostBytes, named));
+    } finally {
+      const turns = pLimit(syncsAtOnce);
+      await Promise.all([...named].map((folder) => turns(() => sync(folder))));
+      for (const folder of named) count(folder, -1);
+    }
+  }
+
+  async function place(content: Readable, mostBytes: number, named: Set<string>): Promise<StoredContent | null> {
+    const temporary = join(partial, randomUUID());
+    const create = () => open(temporary, 'wx', 0o600);
+    let isNamed = false;
+    try {
+      const file = await create().catch(async (error: unknown) => {
+        unlessMissing(error);
+        await makeFolder(partial);
+        return create();
+      });
       const stored = await copy(content, file, mostBytes).finally(() => file.close());
-      if (stored !== null && !(await has(stored.sha256))) await name(temporary, pathOf(stored.sha256));
+      if (stored === null) return null;
+      const path = pathOf(stored.sha256);
+      if (!named.has(dirname(path))) count(dirname(path), 1);
+      named.add(dirname(path));
+      await name(temporary, path);
+      isNamed = true;
       return stored;
     } finally {
       content.destroy();
-      await rm(temporary, { force: true });
+      if (!isNamed) await rm(temporary, { force: true });
     }
+  }
+
+  /** What has that name already is replaced by its like. */
+  async function name(temporary: string, path: string): Promise<void> {
+    await rename(temporary, path).catch(async (error: unknown) => {
+      unlessMissing(error);
+      await makeFolder(dirname(path));
+      await rename(temporary, path);
+    });
+  }
+
+  function count(folder: string, pages: 1 | -1): void {
+    const left = (unsynced.get(folder) ?? 0) + pages;
+    if (left === 0) unsynced.delete(folder);
+    else unsynced.set(folder, left);
+  }
+
+  async function makeFolder(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await sync(root);
   }
 
   /** Its bytes. Throws when they are not (any more) what their name says. */
@@ -92,7 +151,7 @@ export function createContentStore(home: string) {
   }
 
   const openContent = (sha256: string): Readable => createReadStream(pathOf(sha256));
-  return { root, pathOf, has, put, read, open: openContent, entries, remove, removeAbandoned };
+  return { root, pathOf, has, put, page, read, open: openContent, entries, remove, removeAbandoned };
 }
 
 async function copy(content: Readable, file: FileHandle, mostBytes: number): Promise<StoredContent | null> {
@@ -108,18 +167,19 @@ async function copy(content: Readable, file: FileHandle, mostBytes: number): Pro
   return { sha256: hash.digest('hex'), bytes };
 }
 
-/** The folder is synced too: a name that is lost with the power would be a row's content that is not there. */
-async function name(temporary: string, path: string): Promise<void> {
-  const folder = join(path, '..');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await rename(temporary, path);
+async function sync(folder: string): Promise<void> {
   const handle = await open(folder);
   await handle.sync().finally(() => handle.close());
 }
 
+/** Throws it, unless it says that something is not there. */
+function unlessMissing(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+}
+
 async function openedOrEmpty(folder: string) {
   return opendir(folder).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
+    unlessMissing(error);
+    return [];
   });
 }

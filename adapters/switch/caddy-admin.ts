@@ -17,12 +17,23 @@ export class CaddyRefusal extends Error {
 /** Nobody answers there, or not in time. */
 export class CaddyUnreachable extends Error {
   override readonly name = 'CaddyUnreachable';
+
+  constructor(
+    message: string,
+    /** There was a connection, and it was cut before the answer: nobody knows whether the request was heard. */
+    readonly cut: boolean,
+  ) {
+    super(message);
+  }
 }
 
 /** A change is answered when Caddy has taken over the new configuration. */
 const timeoutMs = 30_000;
 /** Caddy puts a new admin listener in the place of the old one with every change: what falls in between is cut off. */
 const readAgainMs = [100, 400];
+/** Each wait twice as long as the one before: several changes at once are as many new listeners. */
+const changeAgainMs = [50, 100, 200, 400, 800, 1_600];
+const cutCodes = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'];
 
 /** One request to Caddy's admin API; JSON both ways. Throws CaddyRefusal, CaddyUnreachable. */
 export async function askCaddy(admin: string, method: CaddyMethod, path: string, body?: unknown): Promise<unknown> {
@@ -40,6 +51,19 @@ export async function caddyObject(admin: string, id: string): Promise<unknown> {
     if (error instanceof CaddyRefusal && /unknown object ID/i.test(error.reason)) return null;
     throw error;
   }
+}
+
+/** For a change that begins with looking: after a cut it looks again, and does what is still to be done. */
+export async function againWhenCut<T>(change: () => Promise<T>): Promise<T> {
+  for (const waitMs of changeAgainMs) {
+    try {
+      return await change();
+    } catch (error) {
+      if (!(error instanceof CaddyUnreachable && error.cut)) throw error;
+      await sleep(waitMs);
+    }
+  }
+  return change();
 }
 
 /** Only what changes nothing is asked again by itself. */
@@ -70,10 +94,11 @@ async function exchange(url: URL, method: CaddyMethod, body: unknown): Promise<E
     });
     return { status: response.status, text: await response.text() };
   } catch (error) {
-    const { cause, message } = error as Error & { cause?: { message?: string } };
+    const { cause, message } = error as Error & { cause?: { message?: string; code?: string } };
     const reason = cause?.message ?? message;
     const advice = 'Start Caddy with its admin API on, or change traffic.caddy.admin';
-    throw new CaddyUnreachable(`Caddy's admin API at ${url.origin} does not answer: ${reason}. ${advice}`);
+    const what = `Caddy's admin API at ${url.origin} does not answer: ${reason}. ${advice}`;
+    throw new CaddyUnreachable(what, cutCodes.includes(cause?.code ?? ''));
   }
 }
 

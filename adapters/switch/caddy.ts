@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PermanentFailure } from '../../domain/failures.ts';
 import type { TrafficSpec } from '../../domain/service.ts';
-import { askCaddy, caddyObject, CaddyRefusal, CaddyUnreachable } from './caddy-admin.ts';
+import { againWhenCut, askCaddy, caddyObject, CaddyRefusal, CaddyUnreachable } from './caddy-admin.ts';
 import type { TrafficSwitch } from './switch.ts';
 
 interface Handler {
@@ -45,7 +45,11 @@ export function createCaddySwitch(): TrafficSwitch {
     }
   }
 
-  async function point(service: string, traffic: TrafficSpec, port: number): Promise<void> {
+  function point(service: string, traffic: TrafficSpec, port: number): Promise<void> {
+    return againWhenCut(() => lookAndPoint(service, traffic, port));
+  }
+
+  async function lookAndPoint(service: string, traffic: TrafficSpec, port: number): Promise<void> {
     if ((await placeOf(service, traffic)) === null) await create(service, traffic, port);
     const elsewhere = await listensElsewhere(service, traffic);
     if (elsewhere !== null) await ask(traffic, 'PATCH', `/id/${elsewhere}/listen`, [listenOf(traffic)]);
@@ -61,8 +65,12 @@ export function createCaddySwitch(): TrafficSwitch {
     await ask(traffic, 'PATCH', path, { ...handler, load_balancing, upstreams: ports.map(dial) });
   }
 
-  async function drain(service: string, traffic: TrafficSpec, signal: AbortSignal): Promise<{ cut: number }> {
+  function drain(service: string, traffic: TrafficSpec, signal: AbortSignal): Promise<{ cut: number }> {
     const deadline = Date.now() + traffic.drain_ms;
+    return againWhenCut(() => lookAndDrain(service, traffic, deadline, signal));
+  }
+
+  async function lookAndDrain(service: string, traffic: TrafficSpec, deadline: number, signal: AbortSignal) {
     const place = await placeOf(service, traffic);
     const [now, ...before] = place === null ? [] : portsIn(place.handler);
     if (place === null || now === undefined || before.length === 0) return { cut: 0 };
@@ -78,9 +86,11 @@ export function createCaddySwitch(): TrafficSwitch {
   }
 
   /** A route that somebody wrote by hand stays, and leads nowhere. */
-  async function remove(service: string, traffic: TrafficSpec): Promise<void> {
-    if ((await caddyObject(adminOf(traffic), serverId(service))) === null) return;
-    await ask(traffic, 'DELETE', `/id/${serverId(service)}`);
+  function remove(service: string, traffic: TrafficSpec): Promise<void> {
+    return againWhenCut(async () => {
+      if ((await caddyObject(adminOf(traffic), serverId(service))) === null) return;
+      await ask(traffic, 'DELETE', `/id/${serverId(service)}`);
+    });
   }
 
   return { current, point, drain, remove };

@@ -13,7 +13,10 @@ export interface PollersQuestion {
 }
 
 /** Who has asked for workflow tasks of this queue lately. A poll lasts up to a minute, and is seen when it begins. */
-export async function pollersOf({ connection }: Temporal, question: PollersQuestion): Promise<Poller[]> {
+export async function pollersOf(
+  { connection }: Pick<Temporal, 'connection'>,
+  question: PollersQuestion,
+): Promise<Poller[]> {
   const { namespace, taskQueue, withinMs } = question;
   const { pollers } = await connection.withDeadline(Date.now() + withinMs, () =>
     connection.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue } }),

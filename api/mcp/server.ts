@@ -5,6 +5,7 @@ import { allows } from '../../domain/role.ts';
 import { demandRole } from '../authenticate.ts';
 import type { Logger } from '../log.ts';
 import type { Answer, Asked } from '../perform.ts';
+import { isWithin } from '../project-scope.ts';
 import type { Invoke } from '../route.ts';
 import { explain, failed, resourceError } from './failure.ts';
 import { redacted } from './redacted.ts';
@@ -68,7 +69,7 @@ export function createMcpServer(deps: McpDeps, visit: Visit): McpServer {
   }
 
   mcp.server.setRequestHandler('tools/list', () => ({
-    tools: [...tools.values()].filter(({ role }) => allows(visit.caller.role, role)).map(({ shown }) => shown),
+    tools: [...tools.values()].filter(isFor(visit.caller)).map(({ shown }) => shown),
   }));
   mcp.server.setRequestHandler('tools/call', async ({ params }) => {
     const tool = tools.get(params.name);
@@ -77,11 +78,19 @@ export function createMcpServer(deps: McpDeps, visit: Visit): McpServer {
     return call(tool, params.arguments ?? {});
   });
   mcp.server.setRequestHandler('resources/list', ({ params }) =>
-    resource('holdfast://services', listResources(ask, params?.cursor)),
+    resource(
+      'holdfast://services',
+      listResources(ask, (name) => isWithin(name, visit.caller), params?.cursor),
+    ),
   );
   mcp.server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [...templates] }));
   mcp.server.setRequestHandler('resources/read', ({ params: { uri } }) => resource(uri, readResource(ask, uri)));
   return mcp;
+}
+
+/** The list shows a token only what it may call. */
+function isFor(caller: Caller): (tool: McpTool) => boolean {
+  return ({ name, role }) => allows(caller.role, role) && isWithin(name, caller);
 }
 
 /** The same twice: hosts of 2025 read the text, later ones only what is structured. */

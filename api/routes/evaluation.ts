@@ -48,9 +48,9 @@ export function evaluationRoutes(route: Route, deps: EvaluationRouteDeps): void 
     return { status: 202, body: show(evaluation), location: `/v1/evaluations/${evaluation_id}` };
   });
 
-  route('evaluation_list', async ({ query: { limit, cursor, subject } }) => {
+  route('evaluation_list', async ({ query: { limit, cursor, subject }, caller: { projects: among } }) => {
     const before = readCursor('evaluation_list', cursor, z.uuid());
-    const found = await evaluations.list({ limit: limit + 1, subject, before });
+    const found = await evaluations.list({ limit: limit + 1, subject, before, among });
     return { status: 200, body: page('evaluation_list', found, limit, ({ id }) => id, show) };
   });
 

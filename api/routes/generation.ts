@@ -1,5 +1,5 @@
-import type { EventStore } from '../../adapters/postgres/events.ts';
 import type { GenerationStore, StoredGeneration } from '../../adapters/postgres/generations.ts';
+import type { Outbox } from '../../adapters/postgres/outbox.ts';
 import type { ProjectStore } from '../../adapters/postgres/projects.ts';
 import type { CollectRuns } from '../../adapters/temporal/collect.ts';
 import type { Generation } from '../../domain/wave/schemas.ts';
@@ -12,7 +12,7 @@ import { knownProject } from './project.ts';
 export interface GenerationRouteDeps {
   readonly projects: ProjectStore;
   readonly generations: GenerationStore;
-  readonly events: EventStore;
+  readonly outbox: Outbox;
   readonly collectRuns: CollectRuns;
 }
 
@@ -25,7 +25,7 @@ const whyNot = {
 } as const;
 
 export function generationRoutes(route: Route, deps: GenerationRouteDeps): void {
-  const { projects, generations, events, collectRuns } = deps;
+  const { projects, generations, outbox, collectRuns } = deps;
 
   route('generation_list', async ({ params, query: { limit, cursor } }) => {
     const { project, visible } = await knownProject(projects, params.id);
@@ -36,15 +36,13 @@ export function generationRoutes(route: Route, deps: GenerationRouteDeps): void 
 
   route('project_rollback', async ({ params, body: { number, reason }, caller }) => {
     const { project } = await knownProject(projects, params.id);
-    const answer = await generations.rollBack(project, number ?? null);
+    const answer = await generations.rollBack(project, number ?? null, { actor: caller.actor, reason });
     if (!answer.ok) {
       const next = `holdfast project generations ${project}`;
       throw new ApiProblem('conflict', `${project} cannot be rolled back: ${whyNot[answer.reason]}.`, { next });
     }
     const { parent, doomed } = answer;
-    const data = { number: answer.number, visible: parent, doomed, reason };
-    const once = `${project}/rolled_back/${answer.number}`;
-    await events.append({ type: 'wave.rolled_back', subject: `project/${project}`, actor: caller.actor, data, once });
+    await outbox.carry();
     // What it wrote is swept when nobody can hold its number any more; the next wave waits for that.
     await collectRuns.wake(project);
     return { status: 200, body: { project, number: answer.number, visible: parent, held: true, doomed } };
@@ -52,8 +50,7 @@ export function generationRoutes(route: Route, deps: GenerationRouteDeps): void 
 
   route('project_release', async ({ params, caller }) => {
     const { project } = await knownProject(projects, params.id);
-    if (await generations.release(project))
-      await events.append({ type: 'project.released', subject: `project/${project}`, actor: caller.actor });
+    if (await generations.release(project, caller)) await outbox.carry();
     return { status: 204 };
   });
 }

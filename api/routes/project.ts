@@ -1,10 +1,9 @@
 import type { ProjectStore, StoredProject } from '../../adapters/postgres/projects.ts';
-import { actions } from '../../domain/action.ts';
 import { projectId, type Resolved } from '../../domain/project/names.ts';
 import type { Project } from '../../domain/project/schemas.ts';
 import { templates } from '../../domain/project/template.ts';
 import { page, readCursor } from '../page.ts';
-import { ApiProblem } from '../problem.ts';
+import { noProject } from '../project-scope.ts';
 import type { Route } from '../route.ts';
 
 export function projectRoutes(route: Route, { projects }: { readonly projects: ProjectStore }): void {
@@ -17,9 +16,9 @@ export function projectRoutes(route: Route, { projects }: { readonly projects: P
     return { status: 200, body: { items, next_cursor: null } };
   });
 
-  route('project_list', async ({ query: { limit, cursor } }) => {
+  route('project_list', async ({ query: { limit, cursor }, caller: { projects: among } }) => {
     const after = readCursor('project_list', cursor, projectId);
-    const found = await projects.list({ limit: limit + 1, ...(after === undefined ? {} : { after }) });
+    const found = await projects.list({ limit: limit + 1, among, ...(after === undefined ? {} : { after }) });
     return { status: 200, body: page('project_list', found, limit, ({ project }) => project, showProject) };
   });
 
@@ -37,8 +36,7 @@ export async function knownProject(
   const resolved = await projects.resolve(name);
   const found = resolved === null ? null : await projects.find(resolved.project);
   if (resolved !== null && found !== null) return { ...found, ...resolved };
-  const next = `holdfast ${actions.project_list.command}`;
-  throw new ApiProblem('not_found', `No project has the name ${name}.`, { next });
+  throw noProject(name);
 }
 
 function showProject(found: StoredProject): Project {

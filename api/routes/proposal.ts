@@ -61,10 +61,10 @@ export function proposalRoutes(route: Route, deps: ProposalRouteDeps): void {
     return { ...answer, body: { ...answer.body, resolved_by } };
   });
 
-  route('proposal_list', async ({ query: { limit, cursor, state, project } }) => {
+  route('proposal_list', async ({ query: { limit, cursor, state, project }, caller }) => {
     const before = readCursor('proposal_list', cursor, z.uuid());
     const named = project === undefined ? undefined : ((await projects.resolve(project))?.project ?? project);
-    const found = await registrations.list({ limit: limit + 1, before, state, project: named });
+    const found = await registrations.list({ limit: limit + 1, before, state, project: named, among: caller.projects });
     return { status: 200, body: page('proposal_list', found, limit, ({ id }) => id, show) };
   });
 
@@ -76,7 +76,7 @@ export function proposalRoutes(route: Route, deps: ProposalRouteDeps): void {
     if (wrong.length > 0) throw misplaced(wrong, 'conflict');
     const { self_approve, reason = null } = body;
     const approved = await approvers
-      .whileTheyStand(caller.id, (standing) =>
+      .whileTheyStand({ tokenId: caller.id, project }, (standing) =>
         registrations.approve(id, reason, ({ proposed_by }) => judgeApproval(proposed_by, standing, self_approve)),
       )
       .catch(inTheWay(project));

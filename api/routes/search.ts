@@ -3,6 +3,7 @@ import { GenerationGone } from '../../adapters/search/scopes.ts';
 import type { SearchFunction, SearchScope } from '../../adapters/search/search.ts';
 import { actions } from '../../domain/action.ts';
 import { ApiProblem } from '../problem.ts';
+import { noProject } from '../project-scope.ts';
 import type { Route } from '../route.ts';
 
 export interface SearchRouteDeps {
@@ -24,10 +25,7 @@ async function scopesOf(projects: Pick<ProjectStore, 'resolveAll'>, names: reado
   const scopes = new Map<string, SearchScope>();
   for (const asked of names) {
     const found = resolved.get(asked);
-    if (found === undefined) {
-      const next = `holdfast ${actions.project_list.command}`;
-      throw new ApiProblem('not_found', `No project has the name ${asked}.`, { next });
-    }
+    if (found === undefined) throw noProject(asked);
     if (!scopes.has(found.project)) scopes.set(found.project, { asked, ...found });
   }
   return [...scopes.values()];

@@ -18,9 +18,10 @@ export function tokenRoutes(route: Route, { tokens, events }: TokenRouteDeps): v
       const errors = [{ path: 'expires_at', message: 'in the past' }];
       throw new ApiProblem('invalid_request', 'expires_at: in the past', { errors });
     }
-    const request = { actor: body.actor, role: body.role, expires_at };
+    const { actor, role, projects = null } = body;
+    const request = { actor, role, projects, expires_at };
     const { row, token } = await (tx === null ? tokens.create(request) : tokens.create(request, tx));
-    const data = { actor: row.actor, role: row.role };
+    const data = { actor, role, projects };
     await events.append({ type: 'token.created', subject: `token/${row.id}`, actor: caller.actor, data });
     return { status: 201, body: { ...row, token } };
   });

@@ -130,7 +130,7 @@ async function startDeploy(context: Context, service: string, options: DeployOpt
   const deploy = await api.post(pathOf(service), request.data, deploySchema, key).catch((error: unknown) => {
     if (!(error instanceof CliError) || !error.lost) throw error;
     // It may have been started all the same; under its key it cannot start twice.
-    const again = `${error.next}; then the same command with --idempotency-key ${key}`;
+    const again = `${error.next ?? 'holdfast doctor'}; then the same command with --idempotency-key ${key}`;
     throw new CliError(error.message, error.exitCode, again);
   });
   if (waits(out.interactive, options)) return follow(context, deploy.id, options.timeout ?? null);

@@ -97,14 +97,14 @@ async function find({ api }: Context, id: string, signal?: AbortSignal): Promise
 
 async function conclude({ out }: Context, evaluation: Evaluation): Promise<ExitCode> {
   const { evaluationLines } = await import('../evaluation-lines.ts');
-  const { state, reason, leaks, degraded } = evaluation.result;
+  const { state, reason, leaks, bounds, degraded } = evaluation.result;
   out.data(evaluation, evaluationLines(evaluation));
   if (state === 'failed') {
     out.message(`holdfast: the evaluation failed: ${reason ?? 'nobody knows why'}`);
     out.message('next: holdfast doctor');
     return exitCodes.failed;
   }
-  if (leaks.length > 0) return exitCodes.finding;
+  if (leaks.length > 0 || bounds.some(({ ok }) => !ok)) return exitCodes.finding;
   return degraded.length > 0 ? exitCodes.partial : exitCodes.ok;
 }
 

@@ -11,16 +11,18 @@ export function tokenCommands(program: Command): void {
         .choices(['viewer', 'agent', 'operator', 'admin'])
         .makeOptionMandatory(),
     )
+    .option('--project <id...>', 'it sees these projects only; default: everything')
     .option('--expires <date>', '2026-12-31T23:59:59Z; default: never')
     .action(
-      runs(async ({ api, out }, options: { actor: string; role: string; expires?: string }) => {
+      runs(async ({ api, out }, options: { actor: string; role: string; project?: string[]; expires?: string }) => {
         const { newTokenSchema } = await import('../../domain/access.ts');
-        const { actor, role, expires } = options;
-        const made = await api.post(
-          '/v1/tokens',
-          { actor, role, ...(expires === undefined ? {} : { expires_at: expires }) },
-          newTokenSchema,
-        );
+        const { actor, role, project: projects, expires } = options;
+        const request = {
+          ...{ actor, role },
+          ...(projects === undefined ? {} : { projects }),
+          ...(expires === undefined ? {} : { expires_at: expires }),
+        };
+        const made = await api.post('/v1/tokens', request, newTokenSchema);
         out.data(made, [made.token]);
         out.message('Shown this once: only its hash is kept.');
         return undefined;
@@ -35,9 +37,10 @@ export function tokenCommands(program: Command): void {
       const page = await everyPage(api, '/v1/tokens', tokenSchema);
       const rows = page.items.map((item) => {
         const state = item.revoked_at === null ? (item.expires_at ?? 'never expires') : 'revoked';
-        return [item.id, item.actor, item.role, state, item.last_used_at ?? 'never'];
+        const sees = item.projects?.join(', ') ?? 'everything';
+        return [item.id, item.actor, item.role, sees, state, item.last_used_at ?? 'never'];
       });
-      out.data(page, table(['id', 'actor', 'role', 'expires', 'last used'], rows));
+      out.data(page, table(['id', 'actor', 'role', 'sees', 'expires', 'last used'], rows));
       return undefined;
     }),
   );

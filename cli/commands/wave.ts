@@ -83,7 +83,7 @@ async function startWave(context: Context, project: string, options: StartOption
   const wave = await api.post(`${pathOf(project)}/waves`, request.data, waveSchema, key).catch((error: unknown) => {
     if (!(error instanceof CliError) || !error.lost) throw error;
     // It may have been started all the same; under its key it cannot start twice.
-    const again = `${error.next}; then the same command with --idempotency-key ${key}`;
+    const again = `${error.next ?? 'holdfast doctor'}; then the same command with --idempotency-key ${key}`;
     throw new CliError(error.message, error.exitCode, again);
   });
   if (waits(out.interactive, options)) return followWave(context, wave.id, options.timeout ?? null);
@@ -106,7 +106,7 @@ async function listWaves(
     ...[String(result.documents), String(result.chunks), result.failure_reason ?? '-'],
   ]);
   const more = page.next_cursor === null ? [] : [`more: holdfast wave list ${project} --after ${page.next_cursor}`];
-  out.data(page, [...table(['wave', 'name', 'requested', 'outcome', 'documents', 'chunks', 'reason'], rows), ...more]);
+  out.data(page, [...table(['wave', 'name', 'requested', 'state', 'documents', 'chunks', 'reason'], rows), ...more]);
   return undefined;
 }
 

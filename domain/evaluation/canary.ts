@@ -49,8 +49,12 @@ function refusalOf(
   leaks: readonly Leak[],
 ): string | null {
   const [leak] = leaks;
-  if (leak !== undefined)
-    return `question ${leak.question} brought up ${leak.project}, which was not asked; ${leaks.length} leaks in all`;
+  if (leak !== undefined) {
+    const { question, project, term } = leak;
+    const what =
+      term === null ? `${project}, which was not asked` : `what it forbids, ${JSON.stringify(term)}, of ${project}`;
+    return `question ${question} brought up ${what}; ${leaks.length} leaks in all`;
+  }
   // A mean of many thirds and sevenths is not exact.
   const slack = 1e-9;
   if (now[metric] + slack < least) return `${metric} is ${shown(now[metric])}; at least ${shown(least)} is asked for`;

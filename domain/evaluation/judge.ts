@@ -8,15 +8,18 @@ export interface JudgedHit {
   readonly source: string;
   readonly path: string;
   readonly heading: readonly string[];
+  readonly text: string;
   readonly trusted: unknown;
 }
 
-/** Something of a project that was not named. */
+/** Something of a project that was not named, or that the question forbids. */
 export interface Leak {
   readonly question: string;
   readonly project: string;
   /** `answer`: it was answered. `candidate`: the search engine found it, and the rows kept it from the answer. */
   readonly where: 'answer' | 'candidate';
+  /** What the question forbids; null: the project itself is the leak. */
+  readonly term: string | null;
 }
 
 export interface Judged {
@@ -30,11 +33,13 @@ export interface Judged {
 
 /** `hits`: best first. `named`: the projects that were asked. `foreign`: projects of candidates that were kept back. */
 export function judge(
-  { id, relevant }: Question,
+  { id, relevant, forbidden = [] }: Question,
   hits: readonly JudgedHit[],
   { named, foreign }: { readonly named: readonly string[]; readonly foreign: readonly string[] },
 ): Judged {
-  const answered = hits.map(({ project }) => project).filter((project) => !named.includes(project));
+  const leak = (project: string, where: Leak['where'], term: string | null = null): Leak => {
+    return { question: id, project, where, term };
+  };
   return {
     question: id,
     scores: scoresOf(
@@ -42,12 +47,18 @@ export function judge(
       new Map(relevant.map(({ grade }, index) => [String(index), grade])),
     ),
     leaks: [
-      ...answered.map((project) => ({ question: id, project, where: 'answer' as const })),
-      ...foreign.map((project) => ({ question: id, project, where: 'candidate' as const })),
+      ...hits.filter(({ project }) => !named.includes(project)).map(({ project }) => leak(project, 'answer')),
+      ...hits.flatMap((hit) => termsIn(hit, forbidden).map((term) => leak(hit.project, 'answer', term))),
+      ...foreign.map((project) => leak(project, 'candidate')),
     ],
     hits: hits.length,
     trusted: hits.filter(({ trusted }) => trusted !== null).length,
   };
+}
+
+function termsIn({ text, heading, path }: JudgedHit, forbidden: readonly string[]): string[] {
+  const whole = [path, ...heading, text].join('\n').toLowerCase();
+  return forbidden.filter((term) => whole.includes(term.toLowerCase()));
 }
 
 /** Which of the judgements it is of, the narrowest one first; else the document that it is of. */

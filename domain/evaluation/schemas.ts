@@ -89,12 +89,30 @@ export const evaluationResultSchema = z
         score: z.string(),
       }),
     ),
-    leaks: z.array(z.object({ question: z.string(), project: z.string(), where: z.enum(['answer', 'candidate']) })),
+    leaks: z.array(
+      z.object({
+        question: z.string(),
+        project: z.string(),
+        where: z.enum(['answer', 'candidate']),
+        term: z.string().nullish().meta({ description: 'What the question forbids; null: the project itself.' }),
+      }),
+    ),
     trusted_share: z.number().nullable().meta({ description: 'Of the ten best hits, how many are trusted views.' }),
     own_share: z
       .number()
       .nullable()
       .meta({ description: 'With `against`: of the ten best hits, how many are its own.' }),
+    meta_share: z
+      .number()
+      .nullable()
+      .meta({ description: "With Holdfast's own documents in `against`: of the ten best hits, how many are of them." }),
+    ambiguity: z.number().nullable().meta({
+      description:
+        'With `against`: how evenly the projects share the ten best hits of a question: 0 all of one, 1 alike.',
+    }),
+    bounds: z
+      .array(z.object({ name: z.string(), bound: z.number(), value: z.number(), ok: z.boolean() }))
+      .meta({ description: "What the project's policy holds these figures against." }),
     degraded: z.array(z.string()),
     kept_project: z.string().nullable(),
     since: pairedTestSchema
@@ -137,6 +155,7 @@ export function emptyEvaluation(): EvaluationResult {
     identity: null,
     ...{ documents: 0, chunks: 0, questions: 0 },
     ...{ table: [], tests: [], leaks: [], degraded: [], answered: [] },
-    ...{ trusted_share: null, own_share: null, kept_project: null, since: null },
+    ...{ trusted_share: null, own_share: null, meta_share: null, ambiguity: null, bounds: [] },
+    ...{ kept_project: null, since: null },
   };
 }

@@ -9,6 +9,9 @@ export type GarbageStep =
   /** G7: by the generations that are pinned. */
   | { readonly state: 'pinned'; readonly pins: readonly number[] };
 
+/** So long after nothing needs it any more a vector goes, which is a cache, and what a wave had to do after it was closed. */
+export const keptDays = 30;
+
 /** What collect/<project> is started with. */
 export interface CollectInput {
   readonly project: string;

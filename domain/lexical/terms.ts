@@ -7,28 +7,64 @@ export const lexicalVersion = 'porter-1';
 
 // Longer ones are no words: they count as they are.
 const longestStemmed = 40;
-// Stemming is most of the work, and words come again.
-const mostStems = 50_000;
-const stems = new Map<string, string>();
 const word = /[\p{L}\p{N}\p{M}]+(?:[_.:/-]+[\p{L}\p{N}\p{M}]+)*/gu;
 const part = /[\p{L}\p{N}\p{M}]+/gu;
 const camel = /\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|\p{N}+|[\p{Lo}\p{M}]+/gu;
 const unspaced = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]+$/u;
+// The same words in half the time, where there are no other letters.
+const ascii = /^[\0-\x7f]*$/;
+const asciiWord = /[a-z0-9]+(?:[_.:/-]+[a-z0-9]+)*/gi;
+
+/** What a word counts as. */
+interface WordTerms {
+  readonly terms: readonly string[];
+  readonly hashes: readonly number[];
+}
+
+// Making terms is most of the work, and words come again.
+const mostWords = 50_000;
+const longestKept = 40;
+const known = new Map<string, WordTerms>();
 
 /** Stems in order, with repetitions. Names of code and numbers (`ERR_NOT_FOUND`, `p04-gigabit`) count whole as well as in parts. */
 export function termsOf(text: string): string[] {
-  const terms: string[] = [];
-  for (const [found] of plain(text).matchAll(word)) addWord(found, terms);
-  return terms;
+  return wordsOf(text).flatMap((found) => termsOfWord(found).terms);
+}
+
+/** The same, by `termHash`. */
+export function termHashesOf(text: string): number[] {
+  const hashes: number[] = [];
+  for (const found of wordsOf(text)) for (const hash of termsOfWord(found).hashes) hashes.push(hash);
+  return hashes;
+}
+
+function wordsOf(text: string): readonly string[] {
+  const isAscii = ascii.test(text);
+  return plain(text, isAscii).match(isAscii ? asciiWord : word) ?? [];
 }
 
 /** One for compatible forms, without accents and possessives; case is kept, because names are told by it. */
-function plain(text: string): string {
+function plain(text: string, isAscii: boolean): string {
+  if (isAscii) return text.includes("'s") ? text.replace(/'s(?![A-Za-z0-9])/g, '') : text;
   return text
     .normalize('NFKD')
     .replace(/[\u0300-\u036f]/g, '')
     .replace(/['’]s(?![\p{L}\p{N}])/gu, '')
     .normalize('NFC');
+}
+
+function termsOfWord(found: string): WordTerms {
+  const before = known.get(found);
+  if (before !== undefined) return before;
+  // A copy: engines let a part of a text hold on to all of it.
+  const own = found.length > longestKept ? found : Array.from(found).join('');
+  const terms: string[] = [];
+  addWord(own, terms);
+  const made = { terms, hashes: terms.map(termHash) };
+  if (found.length > longestKept) return made;
+  if (known.size >= mostWords) known.clear();
+  known.set(own, made);
+  return made;
 }
 
 function addWord(found: string, terms: string[]): void {
@@ -61,13 +97,7 @@ function pairsOf(found: string): string[] {
 }
 
 function stem(lower: string): string {
-  if (lower.length > longestStemmed || !/^[a-z]+$/.test(lower)) return lower;
-  const known = stems.get(lower);
-  if (known !== undefined) return known;
-  const made = stemmer(lower);
-  if (stems.size >= mostStems) stems.clear();
-  stems.set(lower, made);
-  return made;
+  return lower.length > longestStemmed || !/^[a-z]+$/.test(lower) ? lower : stemmer(lower);
 }
 
 /** Unsigned, 32 bits: the index of a term in a sparse vector. FNV-1a over UTF-16 code units, then the finish of Murmur 3. */

@@ -1,4 +1,4 @@
-import { termHash, termsOf } from './terms.ts';
+import { termHashesOf } from './terms.ts';
 
 // BM25 in two halves (G10): a point stores what a chunk alone decides, and the question brings the project's statistics, so that
 // other projects and unseen generations change no ranking.
@@ -25,15 +25,18 @@ const headingTimes = 3;
 
 /** `text`: what is embedded of a chunk, with its headings. Saturated, length-normalised frequencies. */
 export function chunkWeights(text: string, heading: readonly string[] = []): SparseVector {
-  const ofHeading = heading.flatMap(termsOf);
-  const terms = [...termsOf(text), ...Array.from({ length: headingTimes }, () => ofHeading).flat()];
-  const length = k1 * (1 - b + (b * terms.length) / averageTerms);
-  return sorted([...counted(terms)].map(([term, count]) => [term, (count * (k1 + 1)) / (count + length)]));
+  const [inText, inHeading] = [termHashesOf(text), heading.flatMap(termHashesOf)];
+  const counts = new Map<number, number>();
+  count(inText, 1, counts);
+  count(inHeading, headingTimes, counts);
+  const terms = inText.length + headingTimes * inHeading.length;
+  const length = k1 * (1 - b + (b * terms) / averageTerms);
+  return sorted(counts, (times) => (times * (k1 + 1)) / (times + length));
 }
 
 /** The terms of a question and how often each is in it. */
 export function questionTerms(question: string): ReadonlyMap<number, number> {
-  return counted(termsOf(question));
+  return count(termHashesOf(question), 1, new Map());
 }
 
 export function idf(chunks: number, withTerm: number): number {
@@ -45,11 +48,11 @@ export function questionWeights(
   terms: ReadonlyMap<number, number>,
   { chunks, withTerm }: TermStatistics,
 ): SparseVector {
-  const known = [...terms].flatMap(([term, count]): [number, number][] => {
+  const known = [...terms].flatMap(([term, times]): [number, number][] => {
     const inChunks = withTerm.get(term) ?? 0;
-    return inChunks === 0 ? [] : [[term, count * idf(chunks, inChunks)]];
+    return inChunks === 0 ? [] : [[term, times * idf(chunks, inChunks)]];
   });
-  return sorted(known);
+  return sorted(new Map(known), (weight) => weight);
 }
 
 /** BM25, from the two halves. */
@@ -64,16 +67,13 @@ export function sparseScore(question: SparseVector, chunk: SparseVector): number
   return sum;
 }
 
-function counted(terms: readonly string[]): Map<number, number> {
-  const counts = new Map<number, number>();
-  for (const term of terms) {
-    const hash = termHash(term);
-    counts.set(hash, (counts.get(hash) ?? 0) + 1);
-  }
-  return counts;
+function count(hashes: readonly number[], times: number, into: Map<number, number>): ReadonlyMap<number, number> {
+  for (const hash of hashes) into.set(hash, (into.get(hash) ?? 0) + times);
+  return into;
 }
 
-function sorted(weights: readonly (readonly [number, number])[]): SparseVector {
-  const inOrder = weights.toSorted(([one], [other]) => one - other);
-  return { indices: inOrder.map(([term]) => term), values: inOrder.map(([, weight]) => Math.fround(weight)) };
+function sorted(terms: ReadonlyMap<number, number>, weight: (of: number) => number): SparseVector {
+  // An array of this kind sorts itself by number, and fast.
+  const indices = Array.from(Uint32Array.from(terms.keys()).sort());
+  return { indices, values: indices.map((term) => Math.fround(weight(terms.get(term) ?? 0))) };
 }

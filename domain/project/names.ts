@@ -1,5 +1,8 @@
 import { z } from 'zod';
 
+/** The project of Holdfast's own documents, where there is one. As every other it is searched only when it is named. */
+export const ownDocuments = 'holdfast-docs';
+
 /** Words of the API's paths: a project of that name could not be asked for. */
 const reserved = new Set(['proposals', 'templates']);
 

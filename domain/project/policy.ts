@@ -17,6 +17,20 @@ const canary = z.strictObject({
   least: z.number().min(0).max(1).meta({ description: 'Whatever was before: less, and the wave is discarded.' }),
 });
 
+const share = z.number().min(0).max(1).nullable();
+
+/** Row C9: what an evaluation is held against; null: nothing. */
+const evaluation = z.strictObject({
+  max_ambiguity: share.meta({
+    description: 'With other projects asked as well: how evenly the best hits may be theirs.',
+  }),
+  max_meta_share: share.meta({ description: "How many of the best hits may be of Holdfast's own documents." }),
+  min_own_share: share.meta({ description: 'With other projects asked as well: how many have to be its own.' }),
+  min_trusted_share: share.meta({ description: 'How many of the best hits have to be trusted views.' }),
+  max_trusted_share: share.meta({ description: 'How many of them may be.' }),
+});
+export type EvaluationBounds = z.output<typeof evaluation>;
+
 const schedule = z.union([
   z.strictObject({ cron }),
   z.strictObject({ every_ms: z.number().int().min(60_000).max(31_536_000_000) }),
@@ -47,7 +61,7 @@ const trustedWaves = z.array(trustedWave).max(50);
 
 /** How a project's waves are approved, proved and started. */
 export const projectPolicySchema = z
-  .strictObject({ wave_approval: waveApproval, canary, refresh, trusted_waves: trustedWaves })
+  .strictObject({ wave_approval: waveApproval, canary, evaluation, refresh, trusted_waves: trustedWaves })
   .meta({ id: 'ProjectPolicy' });
 export type ProjectPolicy = z.output<typeof projectPolicySchema>;
 export type CanaryBound = ProjectPolicy['canary'];
@@ -58,6 +72,7 @@ export const givenPolicySchema = z
   .strictObject({
     wave_approval: waveApproval,
     canary: canary.partial(),
+    evaluation: evaluation.partial(),
     refresh: refresh.partial(),
     trusted_waves: trustedWaves,
   })

@@ -17,6 +17,10 @@ const question = z.strictObject({
   id: z.string().min(1).max(100),
   query: z.string().trim().min(1).max(2_000),
   relevant: z.array(relevant).min(1).max(1_000),
+  forbidden: z.array(z.string().trim().min(1).max(200)).max(50).optional().meta({
+    description:
+      'Words that no hit may hold, in upper or lower case: what would be a leak, even out of the project itself.',
+  }),
 });
 export type Question = z.output<typeof question>;
 

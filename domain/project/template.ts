@@ -28,6 +28,10 @@ const plain: Template = {
   policy: {
     wave_approval: 'none',
     canary: { question_set: null, metric: 'ndcg_at_10', max_drop: 0.1, least: 0 },
+    evaluation: {
+      ...{ max_ambiguity: null, max_meta_share: null, min_own_share: null },
+      ...{ min_trusted_share: null, max_trusted_share: null },
+    },
     refresh: { schedule: null, webhook: false },
     trusted_waves: [],
   },
@@ -122,6 +126,7 @@ function wholePolicy(given: GivenPolicy, base: ProjectPolicy): ProjectPolicy {
     ...base,
     ...defined(given),
     canary: { ...base.canary, ...defined(given.canary ?? {}) },
+    evaluation: { ...base.evaluation, ...defined(given.evaluation ?? {}) },
     refresh: { ...base.refresh, ...defined(given.refresh ?? {}) },
   };
 }

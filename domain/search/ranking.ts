@@ -12,10 +12,8 @@ export interface Ranked {
   readonly standing: Standing;
 }
 
-/** Row W5: the current one of a trusted view is above raw notes; what it took the place of is behind them. */
+/** Row W5: the current one of a trusted view is above raw notes; what it took the place of is behind everything. */
 export type Standing = 'current' | 'raw' | 'stale';
-
-const order: Readonly<Record<Standing, number>> = { current: 0, raw: 1, stale: 2 };
 
 /** The best `limit`, in their order: the same for the same hits, in whatever order they come. */
 export function rank<T extends Ranked>(
@@ -24,10 +22,15 @@ export function rank<T extends Ranked>(
 ): T[] {
   const several = new Set(hits.map(({ project }) => project)).size > 1;
   const fused = evenTwins(several ? fuseProjects(hits, fusion) : hits);
-  // By merit first: a view that has nothing to do with the question is not lifted into its answer.
   const answered = fused.toSorted(byScore).slice(0, limit);
-  return answered.toSorted((a, b) => order[a.standing] - order[b.standing] || byScore(a, b));
+  // By merit first: a view that has little to do with the question is not lifted, however much was asked for.
+  const lifted = answered.slice(0, liftedFrom).filter(({ standing }) => standing === 'current');
+  const stale = answered.filter(({ standing }) => standing === 'stale');
+  return [...lifted, ...answered.filter((hit) => !lifted.includes(hit) && !stale.includes(hit)), ...stale];
 }
+
+/** Current views among so many best are put above raw notes. It does not follow the limit: more hits are the same ones and more. */
+const liftedFrom = 10;
 
 function byScore(a: Ranked, b: Ranked): number {
   return (

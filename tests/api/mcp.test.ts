@@ -205,6 +205,8 @@ describe.each(eras)('protocol %s', (version, mode) => {
     const { resourceTemplates } = await client.listResourceTemplates();
     expect(resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual([
       'holdfast://runs/{id}',
+      'holdfast://waves/{id}',
+      'holdfast://projects/{id}/waves{?cursor,limit}',
       'holdfast://services/{name}/logs{?cursor,limit}',
     ]);
     const run = await read(client, `holdfast://runs/${String(id)}`);

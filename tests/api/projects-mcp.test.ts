@@ -1,4 +1,5 @@
 import { proposalSchema } from '../../domain/project/schemas.ts';
+import { randomUUID } from 'node:crypto';
 import { answerTo, connectHttp, eras, refusalOf, withText } from './mcp-clients.ts';
 import { startApi, type TestApi } from './start-api.ts';
 
@@ -43,5 +44,37 @@ test.each(eras)('C10 %s: an agent proposes and refines; a person approves, and n
     expect(refused).toMatchObject({ status: 400, errors: [{ path: 'project' }] });
   } finally {
     await Promise.all([agent, viewer, admin].map((client) => client.close()));
+  }
+});
+
+test('O2 O5 C10 waves are resources; a token for one project is shown its own, and only tools that it may call', async () => {
+  const ids = new Map<string, string>();
+  for (const project of ['w1-own', 'w2-other']) {
+    const body = { project, spec: { ...spec, aliases: [] } };
+    const proposal = await api.ask('POST', '/v1/projects/proposals', { body, token: api.tokens.agent });
+    await api.ask('POST', `/v1/projects/proposals/${proposal.body.id}/approve`, { body: {} });
+    const id = randomUUID();
+    ids.set(project, id);
+    await api.databases.ops`
+      insert into waves (id, project, name, kind, trigger, actor, request, result, workflow_id)
+      values (${id}, ${project}, 'refresh', 'corpus', 'operator', 'anna', ${api.databases.ops.json({ kind: 'corpus' })},
+        ${api.databases.ops.json({})}, ${`wave/${project}`})`;
+  }
+  const body = { actor: 'codex', role: 'agent', projects: ['w1-own'] };
+  const made = await api.ask('POST', '/v1/tokens', { body, token: api.tokens.admin });
+  const client = await connectHttp(api.url, made.body.token, eras[0][1]);
+  try {
+    const { resources } = await client.listResources();
+    expect(resources.map(({ uri }) => uri)).toEqual(['holdfast://projects/w1-own/waves']);
+    const { contents } = await client.readResource({ uri: 'holdfast://projects/w1-own/waves?limit=5' });
+    expect(JSON.stringify(contents)).toContain(ids.get('w1-own'));
+    for (const uri of ['holdfast://projects/w2-other/waves', `holdfast://waves/${ids.get('w2-other')}`])
+      await expect(client.readResource({ uri })).rejects.toThrow(/There is no|No project/);
+    const tools = (await client.listTools()).tools.map(({ name }) => name);
+    expect(tools).toEqual(expect.arrayContaining(['search', 'project_refresh', 'wave_list']));
+    expect(tools).not.toEqual(expect.arrayContaining(['service_list']));
+    expect(await refusalOf(client, 'service_list')).toMatchObject({ status: 403 });
+  } finally {
+    await client.close();
   }
 });

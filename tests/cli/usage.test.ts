@@ -29,6 +29,17 @@ function leaves(command: Command, words: readonly string[] = []): string[] {
   return command.commands.flatMap((child) => leaves(child, [...words, child.name()]));
 }
 
+function helpOf(path: string): string {
+  const words = path.split(' ');
+  let said = '';
+  const command = words.reduce<Command | undefined>(
+    (at, word) => at?.commands.find((child) => child.name() === word),
+    createProgram(),
+  );
+  command?.configureOutput({ writeOut: (text) => (said += text) }).outputHelp();
+  return said;
+}
+
 /** Every command that there is. */
 const commands = leaves(createProgram());
 
@@ -42,10 +53,13 @@ describe('words', () => {
   });
 
   test('O3 every command takes --json and says what it is for', async () => {
-    const ends = await Promise.all(commands.map((path) => cli.run([...path.split(' '), '--help'])));
-    for (const { exitCode, stdout } of ends) {
-      expect(exitCode).toBe(0);
-      expect(stdout).toMatch(/^Usage: holdfast [^]+\n\n[^\n]{10,}\n\n[^]*--json/);
+    for (const path of commands) {
+      expect(helpOf(path)).toMatch(/^Usage: holdfast [^]+\n\n[^\n]{10,}\n\n[^]*--json/);
+    }
+    // What the program says of itself is what the command prints.
+    for (const path of ['deploy', 'service register']) {
+      const { exitCode, stdout } = await cli.run([...path.split(' '), '--help']);
+      expect([exitCode, stdout]).toEqual([0, helpOf(path)]);
     }
   });
 
@@ -91,12 +105,24 @@ describe('usage', () => {
     ['what is no release id', ['deploy', 'web', '--release', 'a b'], /id of a release/],
     ['a rollback to a ref', ['deploy', 'web', '--kind', 'rollback', '--ref', 'main'], /not to a ref/],
   ])('O3 exit code 2: %s', async (_what, args, what) => {
-    const end = await cli.run(args);
-    expectFailure(end, 2, what, /holdfast .*--help/);
-    expect(end.stdout).toBe('');
     const asJson = await cli.run([...args, '--json']);
-    expect(asJson.exitCode).toBe(2);
+    expectFailure(asJson, 2, what, /holdfast .*--help/);
     expect(problemSchema.parse(answerOf(asJson)).detail).toMatch(what);
+  });
+
+  test('O3 exit code 2: without --json nothing is on stdout', async () => {
+    const end = await cli.run(['service', 'list', '--colour']);
+    expectFailure(end, 2, /unknown option '--colour'/, /holdfast .*--help/);
+    expect(end.stdout).toBe('');
+  });
+
+  test('O3 exit code 2: the next command is the help of the one that was meant', async () => {
+    const help = /^next: holdfast wave rollback --help$/;
+    expectFailure(await cli.run(['wave', 'rollback', 'lan']), 2, /--reason/, help);
+    const other = ['wave', 'rollback', 'lan', '--reason', 'why', '--confirm', 'wan'];
+    expectFailure(await cli.run(other), 2, /--confirm says wan/, help);
+    const end = await cli.run(['wave', 'rollback', 'lan', '--reason', 'why']);
+    expectFailure(end, 2, /needs --confirm=lan where nobody can be asked/, help);
   });
 
   test('O3 exit code 2: a noun alone shows what can follow', async () => {
@@ -210,20 +236,22 @@ describe('doctor', () => {
 });
 
 describe('completion', () => {
+  let script: string;
+  beforeAll(async () => (script = (await cli.run(['completion', 'bash'])).stdout));
+
   /** What bash itself offers after these words. */
-  async function offered(...words: string[]): Promise<string[]> {
-    const { stdout: script } = await cli.run(['completion', 'bash']);
+  function offered(...words: string[]): string[] {
     const ask = `COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _holdfast; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const out = execFileSync('bash', ['-c', `${script}\n${ask}`, 'bash', 'holdfast', ...words], { encoding: 'utf8' });
     return out.split('\n').filter((word) => word !== '');
   }
 
-  test('O3 bash completes nouns, verbs and options', async () => {
-    expect(await offered('ser')).toEqual(['service']);
-    expect(await offered('service', 're')).toEqual(['register']);
-    expect(await offered('deploy', 'web', '--dr')).toEqual(['--dry-run']);
-    expect(await offered('deploys', 'show', '0', '--fo')).toEqual(['--follow']);
-    expect(await offered('service', 'register', 'web', '--fi')).toEqual(['--file']);
+  test('O3 bash completes nouns, verbs and options', () => {
+    expect(offered('ser')).toEqual(['service']);
+    expect(offered('service', 're')).toEqual(['register']);
+    expect(offered('deploy', 'web', '--dr')).toEqual(['--dry-run']);
+    expect(offered('deploys', 'show', '0', '--fo')).toEqual(['--follow']);
+    expect(offered('service', 'register', 'web', '--fi')).toEqual(['--file']);
   });
 
   test('O3 a script for zsh and for fish has the same words', async () => {

@@ -34,7 +34,9 @@ const points: readonly Fault[] = [
   { activity: 'stopOthers', nth: 1, when: 'before' },
   { activity: 'stopOthers', nth: 1, when: 'during' },
 ];
-const faults = fullSize ? points : points.filter(({ when }) => when === 'after');
+const faults = fullSize
+  ? points
+  : points.filter(({ activity, when }) => activity === 'pointTraffic' && when === 'after');
 
 describeDocker('start-first, docker', () => {
   let bench: DeployBench;

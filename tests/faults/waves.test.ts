@@ -172,6 +172,30 @@ describe('waves on real servers', () => {
     ).toEqual([{ path: 'status.md', kind: 'trusted_operational', view: 'current_status' }]);
   });
 
+  test('W8 two workers of a box share a wave, and each document is written once', async () => {
+    const other = bench.anotherWorker();
+    other.startWorker();
+    try {
+      await bench.workersPolling(2);
+      for (let at = 0; at < 64 * 8; at += 1) bench.write(`shared/${at}.md`, page(`Shared ${at}`, `topic ${at}`));
+      const wave = await bench.run();
+      expect(wave.result).toMatchObject({ outcome: 'committed', documents: 64 * 8 });
+      const events = (await bench.client.workflow.getHandle(wave.workflow_id).fetchHistory()).events ?? [];
+      const batches = new Set(
+        events
+          .filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'writeBatch')
+          .map(({ eventId }) => String(eventId)),
+      );
+      const workers = events.flatMap(({ activityTaskStartedEventAttributes: started }) =>
+        started != null && batches.has(String(started.scheduledEventId)) ? [started.identity] : [],
+      );
+      expect(workers).toHaveLength(8);
+      expect(new Set(workers).size).toBe(2);
+    } finally {
+      await other.killWorker();
+    }
+  });
+
   test('G5 a rollback shows what was before at once; the next wave waits for release and for the sweep', async () => {
     const before = await bench.seen();
     bench.write('regretted.md', page('Regretted', 'a mistake'));

@@ -26,7 +26,11 @@ export interface BenchApi {
 }
 
 /** The API in front of the worker and the servers of a bench, made as api/main.ts makes it. */
-export async function startBenchApi({ databases, client, box }: DeployBench): Promise<BenchApi> {
+export async function startBenchApi({
+  databases,
+  client,
+  box,
+}: Pick<DeployBench, 'databases' | 'client' | 'box'>): Promise<BenchApi> {
   const sql = databases.ops;
   const keys = connect(databases.opsUrl, { name: 'holdfast-test-keys', max: 4 });
   const temporal = { client, connection: client.connection, close: async () => undefined };

@@ -90,7 +90,7 @@ export function instanceOf(spec: ServiceSpec, more: Partial<Instance> = {}): Ins
 }
 
 /** Waits until something is true; fails after `timeoutMs`. */
-export async function until(holds: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`Not so after ${timeoutMs} ms: ${holds.toString()}`);

@@ -51,7 +51,7 @@ export async function generationsGround(): Promise<GenerationsGround> {
     generations: createGenerationStore(sql),
     writer: createGenerationWriter({ sql, qdrant }),
     proof: createProof({ sql, qdrant }),
-    garbage: createGarbage({ sql, qdrant, pins }),
+    garbage: createGarbage({ sql, ops: databases.ops, qdrant, pins }),
     reconciliation: createReconciliation({ sql, qdrant }),
     async collection(identity = stubIdentity) {
       const name = collectionName(identity, 'test', prefix);

@@ -1,6 +1,7 @@
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { boxTaskQueue } from '../../domain/task-queue.ts';
+import type { RunReference } from '../../adapters/temporal/start-alone.ts';
 import { quietTemporal, replayFinished } from './replay.ts';
 import { servers } from './servers.ts';
 import { workflowBundle } from './workflow-bundle.ts';
@@ -9,6 +10,7 @@ const namespace = 'holdfast';
 let connection: Connection;
 let native: NativeConnection;
 let client: Client;
+const finished: (RunReference & { readonly name: string })[] = [];
 
 beforeAll(async () => {
   quietTemporal();
@@ -17,6 +19,9 @@ beforeAll(async () => {
   native = await NativeConnection.connect({ address });
   client = new Client({ connection, namespace });
 });
+afterAll(async () => {
+  await replayFinished(client, finished);
+}, 300_000);
 afterAll(async () => {
   await connection.close();
   await native.close();
@@ -32,7 +37,10 @@ export interface WorkflowToRun {
   readonly activities: object;
 }
 
-/** One workflow on a real Temporal, with a worker for it and one for its box; then its history is replayed: what finished once must finish the same again. */
+/**
+ * One workflow on a real Temporal, with a worker for it and one for its box. When all of a file have run, their histories are
+ * replayed: what finished once must finish the same again.
+ */
 export async function runOnTemporal<T>(
   { type, workflowId, input, box, activities }: WorkflowToRun,
   meanwhile: (handle: WorkflowHandle) => Promise<void> = async () => undefined,
@@ -48,7 +56,7 @@ export async function runOnTemporal<T>(
       return (await handle.result()) as T;
     }),
   );
-  const run = { workflow_id: workflowId, run_id: handle.firstExecutionRunId };
-  await replayFinished(client, run, expect.getState().currentTestName ?? type);
+  const name = expect.getState().currentTestName ?? type;
+  finished.push({ workflow_id: workflowId, run_id: handle.firstExecutionRunId, name });
   return result;
 }

@@ -15,20 +15,28 @@ export function quietTemporal(): void {
 }
 
 /**
- * A finished run must finish the same again, and so must those that went on for it. With HOLDFAST_RECORD_HISTORIES=<version>,
- * their histories are also written for tests/replay, to be committed with that version.
+ * A finished run must finish the same again, and so must those that went on for it; one worker replays them all. With
+ * HOLDFAST_RECORD_HISTORIES=<version>, their histories are also written for tests/replay, to be committed with that version.
  */
 export async function replayFinished(
   client: Client,
-  { workflow_id, run_id }: RunReference,
-  name: string,
+  finished: readonly (RunReference & { readonly name: string })[],
 ): Promise<void> {
-  for (let [run, nth]: [string | null, number] = [run_id, 1]; run !== null; nth += 1) {
-    const history = await client.workflow.getHandle(workflow_id, run).fetchHistory();
-    await Worker.runReplayHistory({ workflowBundle: workflowBundle() }, history, workflow_id);
-    await recordHistory(history, nth === 1 ? name : `${name} ${nth}`);
-    run = history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? null;
-  }
+  const differ: string[] = [];
+  const results = Worker.runReplayHistories({ workflowBundle: workflowBundle() }, historiesOf(client, finished));
+  for await (const { workflowId, error } of results)
+    if (error !== undefined) differ.push(`${workflowId}: ${error.message}`);
+  expect(differ).toEqual([]);
+}
+
+async function* historiesOf(client: Client, finished: Parameters<typeof replayFinished>[1]) {
+  for (const { workflow_id: workflowId, run_id, name } of finished)
+    for (let [run, nth]: [string | null, number] = [run_id, 1]; run !== null; nth += 1) {
+      const history = await client.workflow.getHandle(workflowId, run).fetchHistory();
+      await recordHistory(history, nth === 1 ? name : `${name} ${nth}`);
+      yield { workflowId, history };
+      run = history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? null;
+    }
 }
 
 async function recordHistory(history: Parameters<typeof historyToJSON>[0], name: string): Promise<void> {

@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import { probeText } from '../../adapters/embeddings/probe.ts';
 
 export const stubDimensions = 16;
 export const stubModel = 'words-of-a-text';
 
 export interface StubEmbeddings {
   readonly url: string;
-  /** How many texts it was asked for since it was last asked. */
+  /** How many texts it was asked for since it was last asked, the sentence that tells one model from another apart. */
   asked(): number;
   /** From now on it answers with this status; null: well again. */
   answerWith(status: number | null): void;
@@ -35,7 +36,7 @@ export async function startStubEmbeddings(): Promise<StubEmbeddings> {
         response.writeHead(status).end('{}');
         return;
       }
-      count += input.length;
+      count += input.filter((text) => text !== probeText).length;
       const data = input.map((text, index) => ({ object: 'embedding', index, embedding: vectorOf(text) }));
       response
         .setHeader('content-type', 'application/json')

@@ -10,9 +10,11 @@ import { createProjectStore } from '../../adapters/postgres/projects.ts';
 import { createWaveStore, type StoredWave } from '../../adapters/postgres/waves.ts';
 import { connectQdrant } from '../../adapters/qdrant/connect.ts';
 import { ensureNamespace } from '../../adapters/temporal/namespace.ts';
+import { pollersOf } from '../../adapters/temporal/pollers.ts';
 import { createWaveRuns } from '../../adapters/temporal/waves.ts';
 import { projectSpecSchema, type GivenSpec } from '../../domain/project/schemas.ts';
 import { filledIn, templates } from '../../domain/project/template.ts';
+import { mainTaskQueue } from '../../domain/task-queue.ts';
 import type { WaveCommand } from '../../domain/wave/words.ts';
 import { waveRequestSchema } from '../../domain/wave/schemas.ts';
 import { createBenchWorker } from './bench-worker.ts';
@@ -28,10 +30,12 @@ export interface WaveBenchOptions {
   readonly spec?: GivenSpec;
   /** Lexical only; default: with the stub's vectors. */
   readonly embeddings?: 'none';
+  /** What is said of the stub's vectors; default: the truth. */
+  readonly dimensions?: number;
 }
 
 /** A real worker, and a project of one folder. Everything under names of its own. */
-export async function createWaveBench({ spec = {}, embeddings }: WaveBenchOptions = {}) {
+export async function createWaveBench({ spec = {}, embeddings, dimensions }: WaveBenchOptions = {}) {
   const databases = await freshDatabases();
   const namespace = `t-${randomUUID().slice(0, 8)}`;
   const home = await mkdtemp(join(tmpdir(), 'holdfast-waves-'));
@@ -51,14 +55,14 @@ export async function createWaveBench({ spec = {}, embeddings }: WaveBenchOption
       : {
           HOLDFAST_EMBEDDINGS: stub.url,
           HOLDFAST_EMBEDDINGS_MODEL: stubModel,
-          HOLDFAST_EMBEDDINGS_DIMENSIONS: String(stubDimensions),
+          HOLDFAST_EMBEDDINGS_DIMENSIONS: String(dimensions ?? stubDimensions),
         };
   const worker = createBenchWorker({ home, databases, namespace, env });
-  const project = await register();
+  const project = await register(spec);
 
-  async function register(): Promise<string> {
+  async function register(more: GivenSpec): Promise<string> {
     const id = `p-${randomBytes(4).toString('hex')}`;
-    const given = { title: id, sources: [{ kind: 'directory' as const, name: 'docs', path: root }], ...spec };
+    const given = { title: id, sources: [{ kind: 'directory' as const, name: 'docs', path: root }], ...more };
     const filled = projectSpecSchema.parse(filledIn(given, templates.plain, 'bench'));
     const { data } = databases;
     await data`insert into projects (id, version, spec) values (${id}, 1, ${data.json(filled)})`;
@@ -69,6 +73,21 @@ export async function createWaveBench({ spec = {}, embeddings }: WaveBenchOption
   const bench = {
     ...{ project, root, home, databases, client, qdrant, stub, waves, items, projects, generations },
     ...worker,
+    /** Another project, which its own waves are of. */
+    register,
+    /** One more worker of the same box, to be started and killed by itself. */
+    anotherWorker: () => createBenchWorker({ home, databases, namespace, env }),
+
+    /** Comes back when so many workers ask for work. */
+    async workersPolling(count: number): Promise<void> {
+      for (const end = Date.now() + 60_000; Date.now() < end;) {
+        const question = { namespace, taskQueue: mainTaskQueue, withinMs: 5_000 };
+        const pollers = await pollersOf({ connection }, question);
+        if (new Set(pollers.map(({ identity }) => identity)).size >= count) return;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      throw new Error(`${count} workers never came`);
+    },
 
     write(path: string, content: string | Buffer): void {
       mkdirSync(dirname(join(root, path)), { recursive: true });
@@ -76,10 +95,10 @@ export async function createWaveBench({ spec = {}, embeddings }: WaveBenchOption
     },
     remove: (path: string): void => rmSync(join(root, path)),
 
-    async start(request: Parameters<typeof waveRequestSchema.parse>[0] = {}): Promise<string> {
+    async start(request: Parameters<typeof waveRequestSchema.parse>[0] = {}, of = project): Promise<string> {
       const wave_id = randomUUID();
       const asked = { actor: 'tester', trigger: 'operator' as const, request: waveRequestSchema.parse(request) };
-      const input = { wave_id, project, ...asked };
+      const input = { wave_id, project: of, ...asked };
       await waves.open(input, await runs.start(input));
       return wave_id;
     },
@@ -102,13 +121,13 @@ export async function createWaveBench({ spec = {}, embeddings }: WaveBenchOption
           seen = found.phase;
           await each(seen);
         }
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await new Promise((resolve) => setTimeout(resolve, 50));
       }
       throw new Error(`The wave did not end: it is in ${seen}`);
     },
 
-    run: async (request?: Parameters<typeof waveRequestSchema.parse>[0]): Promise<StoredWave> =>
-      bench.follow(await bench.start(request)),
+    run: async (request?: Parameters<typeof waveRequestSchema.parse>[0], of?: string): Promise<StoredWave> =>
+      bench.follow(await bench.start(request, of)),
 
     seen: () => seenIn({ data: databases.data, qdrant }, project),
 

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { until } from '../../support/box.ts';
 import {
   allPoints,
   allRows,
@@ -45,6 +47,63 @@ test('G5 puts the parent back in one transaction and holds; the sweep leaves wha
     await ground.sql`select count(*)::int as n from term_counts where project = ${project} and (born = 2 or died = 2)`;
   expect(counts).toEqual({ n: 0 });
   expect((await ground.generations.find(project, 2))?.state).toBe('swept');
+});
+
+test('G5 O2 who undid what, and why, and who let go again, is noted with the change, once each', async () => {
+  const project = await twoGenerations();
+  const said = { actor: 'anna', reason: 'tables were lost' };
+  await ground.generations.rollBack(project, 2, said);
+  await ground.generations.rollBack(project, 2, said);
+  await ground.generations.release(project, { actor: 'bob' });
+  await ground.generations.release(project, { actor: 'bob' });
+  const noted = await ground.sql`
+    select type, actor, data from outbox where subject = ${`project/${project}`} order by seq`;
+  expect([...noted]).toEqual([
+    { type: 'wave.rolled_back', actor: 'anna', data: { number: 2, visible: 1, doomed: [], reason: said.reason } },
+    { type: 'project.released', actor: 'bob', data: {} },
+  ]);
+});
+
+test('G6 what was waited for counts: the time from which is settled is that at which nothing writes any more', async () => {
+  const project = await twoGenerations();
+  const { ref } = await beginWave(ground, project);
+  // A batch that is under way holds the generation for a while.
+  let written = (): void => undefined;
+  const writing = new Promise<void>((resolve) => (written = resolve));
+  const also = async (): Promise<void> => writing;
+  const batch = ground.writer.write(ref, documentsOf(project, { 'e.md': ['epsilon'] }), { also });
+  await until(async () => {
+    const [held] = await ground.sql`select 1 from pg_stat_activity where state = 'idle in transaction'
+      and datname = current_database()`;
+    return held !== undefined;
+  });
+  const rolledBack = ground.generations.rollBack(project);
+  await until(async () => {
+    const [waiting] = await ground.sql`select 1 from pg_stat_activity where wait_event_type = 'Lock'
+      and datname = current_database()`;
+    return waiting !== undefined;
+  });
+  const [{ now } = { now: '' }] = await ground.sql<{ now: string }[]>`select clock_timestamp()::text as now`;
+  written();
+  await batch.catch(() => undefined);
+  await rolledBack;
+  const ended = await ground.sql`
+    select number from generations where project = ${project} and ended_at > ${now}::timestamptz order by number`;
+  expect(ended.map(({ number }) => Number(number))).toEqual([2, 3]);
+});
+
+test('G4 G5 a wave that may not begin ends nobody else: one of an older database, of another plan, or while it is held', async () => {
+  const project = await twoGenerations();
+  const { ref } = await beginWave(ground, project);
+  const [{ id: incarnation } = { id: '' }] = await ground.sql<{ id: string }[]>`select id from incarnation`;
+  const wanted = { project, wave_id: randomUUID(), collection: await ground.collection(), identity: 'stub:8:mean:-:-' };
+  const older = { ...wanted, incarnation: randomUUID(), parent: 2 };
+  await expect(ground.generations.begin(older)).resolves.toMatchObject({ reason: 'incarnation_changed' });
+  await expect(ground.generations.begin({ ...wanted, incarnation, parent: 1 })).resolves.toMatchObject({
+    reason: 'replan',
+  });
+  expect((await ground.generations.find(project, ref.number))?.state).toBe('writing');
+  await ground.writer.write(ref, documentsOf(project, { 'e.md': ['epsilon'] }));
 });
 
 test('G5 asked for twice undoes once; one rollback deep until somebody releases', async () => {

@@ -57,7 +57,7 @@ test('W1 a token is not revoked while a decision that counts on it is under way'
   await registry.person('bob');
   let revoked: Promise<unknown> = Promise.resolve();
   const order: string[] = [];
-  await registry.approvers.whileTheyStand(anna, async ({ approver, people }) => {
+  await registry.approvers.whileTheyStand({ tokenId: anna, project: 'p04-gigabit' }, async ({ approver, people }) => {
     expect([approver?.actor, people]).toEqual(['anna', ['anna', 'bob']]);
     revoked = registry.tokens.revoke(anna).then(() => order.push('revoked'));
     // Until the revocation is seen to wait for a lock.
@@ -101,7 +101,7 @@ test('W1 of ten proposals for one id, approved at once, one is the project', asy
   );
   const ends = await outcomes(proposals.map(({ id }) => registry.approve(id, bob)));
   expect(ends.filter((end) => end === 'fulfilled')).toHaveLength(1);
-  const open = await registry.registrations.list({ limit: 20, state: 'proposed' });
+  const open = await registry.registrations.list({ limit: 20, state: 'proposed', among: null });
   expect(await obstacleOf(registry.approve(open[0]?.id ?? '', bob))).toEqual({ kind: 'outdated', version: 1 });
   expect(await registry.projects.list({ limit: 5 })).toHaveLength(1);
 });

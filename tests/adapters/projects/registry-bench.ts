@@ -47,10 +47,12 @@ export async function startRegistry() {
       ...{ external_id: null, proposed_by: by, proposed_with: 'a token' },
       ...more,
     });
-  const approve = (id: string, tokenId: string, selfApprove = false) =>
-    approvers.whileTheyStand(tokenId, (standing) =>
+  const approve = async (id: string, tokenId: string, selfApprove = false) => {
+    const project = (await registrations.find(id))?.project ?? '';
+    return approvers.whileTheyStand({ tokenId, project }, (standing) =>
       registrations.approve(id, null, ({ proposed_by }) => judgeApproval(proposed_by, standing, selfApprove)),
     );
+  };
 
   return {
     ...databases,

@@ -213,6 +213,24 @@ describe('C9 a question set of a project', () => {
     const { result } = await run({ project: id, question_set: 'canary', against: [rival] });
     expect(result.leaks).toEqual([]);
     expect(result.own_share).toBeCloseTo(0.5, 6);
+    expect(result.ambiguity).toBeCloseTo(1, 6);
+    expect(result.bounds).toEqual([]);
+  });
+
+  test('C9 the policy of the project says how much ambiguity there may be, and what a question forbids is a leak', async () => {
+    const [id, rival] = [await projectWithQuestions('p55-bounds'), await projectWithQuestions('p56-rival')];
+    const { data } = world.databases;
+    const policy = { evaluation: { max_ambiguity: 0.5, min_own_share: 0.4 } };
+    await data`update projects set spec = spec || ${data.json({ policy })} where id = ${id}`;
+    const forbidding = questions.map((question) => ({ ...question, forbidden: ['Green Key'] }));
+    await createQuestionSetStore(data).put({ project: id, name: 'canary', questions: forbidding }, 'tester');
+    await world.wave(id, docs);
+    await world.wave(rival, docs);
+    const { result } = await run({ project: id, question_set: 'canary', against: [rival] });
+    expect(result.bounds.map(({ name, ok }) => `${name} ${ok}`)).toEqual(['max_ambiguity false', 'min_own_share true']);
+    expect(new Set(result.leaks.map(({ project, term }) => `${project} ${term}`))).toEqual(
+      new Set([`${id} Green Key`, `${rival} Green Key`]),
+    );
   });
 
   test('W7 canaries at the unseen generation: what a wave loses is found before anybody sees it', async () => {

@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createAllowedRoots } from '../../../adapters/files/allowed-roots.ts';
+import { openDirectory } from '../../../adapters/sources/directory.ts';
+import { createSkipList } from '../../../domain/source/item.ts';
 import {
   directorySpec,
   openData,
@@ -151,4 +154,24 @@ test('W6 what is unchanged is not read again; a change that keeps size and modif
   expect(after[0]?.['sha256']).not.toBe(before[0]?.['sha256']);
   // The row of what did not change was not written again.
   expect(after[1]).toEqual(before[1]);
+});
+
+test('W3 a folder that is swapped for a link while it is listed gives away nothing of where that leads', async () => {
+  mkdirSync(join(at.folder, 'secret'));
+  writeFileSync(join(at.folder, 'secret/key.md'), 'key');
+  // Whichever comes first, the other one is swapped.
+  at.write({ 'one/a.md': 'a', 'two/b.md': 'b' });
+  const spec = directorySpec(at.root);
+  if (spec.kind !== 'directory') throw new Error('another kind of source');
+  const reader = await openDirectory(spec, createAllowedRoots([at.root]));
+  const skips = createSkipList();
+  const paths: string[] = [];
+  for await (const { path } of reader.list(skips, new AbortController().signal)) {
+    paths.push(path);
+    const other = path.startsWith('one/') ? 'two' : 'one';
+    renameSync(join(at.root, other), join(at.folder, 'moved'));
+    symlinkSync(join(at.folder, 'secret'), join(at.root, other));
+  }
+  expect(paths).toHaveLength(1);
+  expect(paths[0]).toMatch(/^(one\/a|two\/b)\.md$/);
 });

@@ -7,8 +7,9 @@ import { listenersOn } from '../../../adapters/process/listeners.ts';
 import type { TrafficSpec } from '../../../domain/service.ts';
 import { until } from '../../support/box.ts';
 import { makeClient } from './client.ts';
+import { cutConnections } from './cut-connections.ts';
 import { requireCaddy, startCaddy, withoutCaddy, type Caddy } from './real-caddy.ts';
-import { makeBench, service, type Bench, type Release } from './service-behind.ts';
+import { makeBench, seenBy, service, untilCome, type Bench, type Release } from './service-behind.ts';
 
 const never = new AbortController().signal;
 const onCaddy = withoutCaddy ? describe.skip : describe;
@@ -39,9 +40,9 @@ onCaddy('D11 with a real Caddy', () => {
   beforeEach(() => start());
   afterEach(() => caddy.stop());
 
-  const answer = async () => (await client.ask('/', { agent: false })).body;
   /** As browsers do. */
-  const askTwice = (agent: Agent) => client.ask('/', { agent }).catch(() => client.ask('/', { agent }));
+  const askTwice = (agent: Agent | false) => client.ask('/', { agent }).catch(() => client.ask('/', { agent }));
+  const answer = async () => (await askTwice(false)).body;
   const servers = async () => (await caddy.config())?.apps?.http.servers ?? {};
   const saved = async () => JSON.stringify((await servers())['theirs']);
 
@@ -82,6 +83,33 @@ onCaddy('D11 with a real Caddy', () => {
     expect(await answer()).toBe('first');
   });
 
+  test.each(['unheard', 'unanswered'] as const)(
+    'a change of which the connection is cut, %s, is looked for and made once',
+    async (how) => {
+      const theirs = await saved();
+      const cutting = await cutConnections(caddy.admin, how);
+      const through = { ...traffic, caddy: { admin: cutting.admin } };
+      await caddySwitch.point(service, through, first.port);
+      await caddySwitch.point(service, through, second.port);
+      expect(await answer()).toBe('second');
+      expect(await caddySwitch.drain(service, through, never)).toEqual({ cut: 0 });
+      expect(await saved()).toBe(theirs);
+      expect(await caddySwitch.current(service, through)).toBe(second.port);
+      await caddySwitch.remove(service, through);
+      expect(Object.keys(await servers())).toEqual(['theirs']);
+      expect(cutting.changes()).toBeGreaterThanOrEqual(how === 'unheard' ? 8 : 4);
+      await cutting.stop();
+    },
+  );
+
+  test('an admin API that cuts every connection is given up, and said to be so', async () => {
+    const cutting = await cutConnections(caddy.admin, 'always');
+    const pointing = caddySwitch.point(service, { ...traffic, caddy: { admin: cutting.admin } }, first.port);
+    await expect(pointing).rejects.toThrow(`Caddy's admin API at ${cutting.admin} does not answer`);
+    expect(Object.keys(await servers())).toEqual(['theirs']);
+    await cutting.stop();
+  });
+
   test('50 requests a second over several changes: none fails, but one that a reload resets is asked again', async () => {
     await caddySwitch.point(service, traffic, first.port);
     const failed: unknown[] = [];
@@ -110,21 +138,22 @@ onCaddy('D11 with a real Caddy', () => {
 
   test('a slow request to the one before ends there, and is waited for', async () => {
     await caddySwitch.point(service, traffic, first.port);
+    const before = await seenBy(first);
     const slow = client.ask('/slow?ms=3000', { agent: false });
-    await sleep(300);
+    await untilCome(first, '/slow', before.came['/slow']);
     await caddySwitch.point(service, traffic, second.port);
     expect(await answer()).toBe('second');
-    const began = Date.now();
     expect(await caddySwitch.drain(service, traffic, never)).toEqual({ cut: 0 });
-    expect(Date.now() - began).toBeGreaterThan(1_500);
+    expect((await seenBy(first)).ended['/slow']).toBe((before.ended['/slow'] ?? 0) + 1);
     expect(await slow).toMatchObject({ status: 200, body: 'first' });
     expect(JSON.stringify(await servers())).not.toContain(String(first.port));
   });
 
   test('what is under way after drain_ms is counted; going back before is as if nothing had been', async () => {
     await caddySwitch.point(service, traffic, first.port);
-    const slow = client.ask('/slow?ms=2500', { agent: false });
-    await sleep(300);
+    const { came } = await seenBy(first);
+    const slow = client.ask('/slow?ms=5000', { agent: false });
+    await untilCome(first, '/slow', came['/slow']);
     await caddySwitch.point(service, traffic, second.port);
     expect(await caddySwitch.drain(service, { ...traffic, drain_ms: 300 }, never)).toEqual({ cut: 1 });
     await caddySwitch.point(service, traffic, first.port);

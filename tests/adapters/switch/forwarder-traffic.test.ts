@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../support/box.ts';
 import { makeClient, upgrade } from './client.ts';
-import { makeBench, service, type Bench, type Release } from './service-behind.ts';
+import { makeBench, seenBy, service, untilCome, type Bench, type Release } from './service-behind.ts';
 
 let bench: Bench;
 let client: ReturnType<typeof makeClient>;
@@ -160,8 +160,9 @@ describe('what goes wrong on either side', () => {
     await once(response, 'data');
     sent.destroy();
     const upload = request(`${bench.url}/hash`, { method: 'POST', headers: { 'content-length': 1_000_000 } });
+    const { came } = await seenBy(first);
     upload.on('error', () => undefined).write('only this much');
-    await sleep(200);
+    await untilCome(first, '/hash', came['/hash']);
     upload.destroy();
     await until(async () => (await aborted()) > before + 1);
     expect(await aborted()).toBe(before + 2);
@@ -172,7 +173,7 @@ describe('what goes wrong on either side', () => {
     await bench.forwarder.point(service, bench.traffic, dying.port);
     const inFlight = client.ask('/slow?ms=60000', { method: 'POST' }, Buffer.from('x'));
     const socket = await client.openWebSocket();
-    await sleep(200);
+    await untilCome(dying, '/slow');
     await dying.kill();
     expect(await inFlight).toMatchObject({ status: 502 });
     await until(() => socket.closed());

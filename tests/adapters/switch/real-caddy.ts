@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../support/box.ts';
 
 export const withoutCaddy = (process.env['HOLDFAST_TEST_WITHOUT'] ?? '').split(',').includes('caddy');
@@ -46,7 +47,8 @@ export async function startCaddy(kind: 'foreign' | 'empty'): Promise<Caddy> {
     env: { PATH: process.env['PATH'], HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder },
     stdio: 'ignore',
   });
-  const config_ = async () => (await (await fetch(`${admin}/config/`)).json()) as Awaited<ReturnType<Caddy['config']>>;
+  const config_ = async () =>
+    (await (await askAgain(`${admin}/config/`)).json()) as Awaited<ReturnType<Caddy['config']>>;
   await until(() => config_().then(Boolean, () => false));
   return {
     admin,
@@ -54,7 +56,7 @@ export async function startCaddy(kind: 'foreign' | 'empty'): Promise<Caddy> {
     config: config_,
     async change(method, path, body) {
       const headers = { 'content-type': 'application/json' };
-      const response = await fetch(`${admin}${path}`, { method, headers, body: JSON.stringify(body) });
+      const response = await askAgain(`${admin}${path}`, { method, headers, body: JSON.stringify(body) });
       if (!response.ok) throw new Error(await response.text());
     },
     async stop() {
@@ -63,4 +65,16 @@ export async function startCaddy(kind: 'foreign' | 'empty'): Promise<Caddy> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What falls into a reload is cut off, before it was heard. */
+async function askAgain(url: string, request: RequestInit = {}): Promise<Response> {
+  for (let turn = 0; ; turn += 1) {
+    try {
+      return await fetch(url, request);
+    } catch (error) {
+      if (turn === 5) throw error;
+      await sleep(100);
+    }
+  }
 }

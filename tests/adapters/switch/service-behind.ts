@@ -23,12 +23,14 @@ export interface Release {
 const program = `
 const http = require('node:http'), crypto = require('node:crypto');
 const [name, port] = process.argv.slice(2);
-const seen = { aborted: 0, open: 0 };
+const seen = { aborted: 0, open: 0, came: {}, ended: {} };
 process.on('unhandledRejection', () => {}); // Of clients that leave.
 const server = http.createServer({ keepAliveTimeout: 5000 }, async (req, res) => {
   const url = new URL(req.url, 'http://x');
   res.setHeader('x-release', name);
-  res.on('close', () => { if (!res.writableFinished) seen.aborted += 1; });
+  const count = (by) => { by[url.pathname] = (by[url.pathname] || 0) + 1; };
+  count(seen.came);
+  res.on('close', () => { if (res.writableFinished) count(seen.ended); else seen.aborted += 1; });
   const json = (value) => { res.setHeader('content-type', 'application/json'); res.end(JSON.stringify(value)); };
   if (url.pathname === '/slow') return setTimeout(() => res.end(name), Number(url.searchParams.get('ms')));
   if (url.pathname === '/trickle') { res.write('begin\\n'); const t = setInterval(() => res.write('more\\n'), 50); return res.on('close', () => clearInterval(t)); }
@@ -133,4 +135,21 @@ function argvOf(pid: number): string[] {
   } catch {
     return [];
   }
+}
+
+export interface Seen {
+  readonly aborted: number;
+  /** How many requests came for a path, and of how many the answer went out. */
+  readonly came: Readonly<Record<string, number>>;
+  readonly ended: Readonly<Record<string, number>>;
+}
+
+/** Asked of the service itself, past everything that stands before it. */
+export async function seenBy({ port }: Pick<Release, 'port'>): Promise<Seen> {
+  return (await (await fetch(`http://127.0.0.1:${port}/seen`)).json()) as Seen;
+}
+
+/** Until one more request for this path than before has come to the service. */
+export async function untilCome(release: Pick<Release, 'port'>, path: string, before = 0): Promise<void> {
+  await until(async () => ((await seenBy(release)).came[path] ?? 0) > before);
 }

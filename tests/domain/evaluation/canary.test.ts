@@ -8,7 +8,7 @@ const question = (id: string, ...paths: string[]): Question => ({
   relevant: paths.map((path) => ({ source: null, path, heading: null, grade: 1 })),
 });
 const hit = (path: string, more: Partial<JudgedHit> = {}): JudgedHit => ({
-  ...{ project: 'mine', document: `document of ${path}`, source: 'notes', path, heading: [], trusted: null },
+  ...{ project: 'mine', document: `document of ${path}`, source: 'notes', path, heading: [], text: '', trusted: null },
   ...more,
 });
 const mine = { named: ['mine'], foreign: [] };
@@ -43,9 +43,21 @@ describe('judging an answer', () => {
       foreign: ['other'],
     });
     expect(leaks).toEqual([
-      { question: 'q', project: 'theirs', where: 'answer' },
-      { question: 'q', project: 'other', where: 'candidate' },
+      { question: 'q', project: 'theirs', where: 'answer', term: null },
+      { question: 'q', project: 'other', where: 'candidate', term: null },
     ]);
+  });
+
+  test('C9 what a question forbids is a leak in any of its hits, however far behind and of whichever project', () => {
+    const hits = [
+      ...Array.from({ length: 50 }, (_, at) => hit(`${at}.md`, { text: 'nothing of it' })),
+      hit('b.md', { text: 'It is the XYLOPHONE-7 of old' }),
+      hit('c.md', { heading: ['Xylophone-7'] }),
+    ];
+    const { leaks } = judge({ ...question('q', 'a.md'), forbidden: ['xylophone-7', 'other'] }, hits, mine);
+    const leak = { question: 'q', project: 'mine', where: 'answer', term: 'xylophone-7' };
+    expect(leaks).toEqual([leak, leak]);
+    expect(judge(question('q', 'a.md'), hits, mine).leaks).toEqual([]);
   });
 
   test('C9 trusted views among the hits are counted', () => {
@@ -78,7 +90,7 @@ describe('W7 canaries', () => {
   test('W7 a leak fails whatever the scores are', () => {
     const leaking = {
       ...judged('one', 'right.md'),
-      leaks: [{ question: 'one', project: 'theirs', where: 'answer' as const }],
+      leaks: [{ question: 'one', project: 'theirs', where: 'answer' as const, term: null }],
     };
     const verdict = judgeCanary(bound, [leaking], good);
     expect(verdict.ok).toBe(false);

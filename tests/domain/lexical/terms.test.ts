@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { termHash, termsOf } from '../../../domain/lexical/terms.ts';
+import { termHash, termHashesOf, termsOf } from '../../../domain/lexical/terms.ts';
 
 test.each([
   ['rolled back the deploys', ['roll', 'back', 'the', 'deploi']],
@@ -31,6 +31,17 @@ test('any text has terms, none is empty, and case and surrounding space change n
     fc.property(fc.array(fc.stringMatching(/^[a-z]{1,12}$/)), (words) => {
       expect(termsOf(words.join(' ').toUpperCase())).toEqual(termsOf(words.join(' ')));
     }),
+  );
+});
+
+test('letters of other scripts in a text change none of its other terms, and hashes are those of the terms', () => {
+  const ascii = fc.string({ unit: fc.constantFrom(...Array.from("abcsXYZ019 '_-.:/\n")), maxLength: 80 });
+  fc.assert(
+    fc.property(fc.oneof(ascii, fc.string({ maxLength: 80 })), (text) => {
+      expect(termsOf(`${text} é`)).toEqual([...termsOf(text), 'e']);
+      expect(termHashesOf(text)).toEqual(termsOf(text).map(termHash));
+    }),
+    { numRuns: 200 },
   );
 });
 

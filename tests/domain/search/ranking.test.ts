@@ -72,6 +72,15 @@ test('W5 the current view is above raw notes, what it took the place of behind t
   expect(order([stale, raw, current])).toEqual([current.chunk, raw.chunk, stale.chunk]);
 });
 
+test('W5 whoever asks for more gets the same and more: no view is lifted from far behind because the list is long', () => {
+  const raw = Array.from({ length: 40 }, (_, index) => hit(0.9 - index / 100));
+  const [near, far] = [hit(0.845, { standing: 'current' }), hit(0.6, { standing: 'current' })];
+  const hits = [...raw, near, far];
+  expect(order(hits, 10)[0]).toBe(near.chunk);
+  expect(order(hits, 100).slice(0, 10)).toEqual(order(hits, 10));
+  expect(order(hits, 100).indexOf(far.chunk)).toBeGreaterThan(20);
+});
+
 test('W5 a view that is not among the best answers is not lifted into them', () => {
   const raw = Array.from({ length: 3 }, (_, index) => hit(0.9 - index / 10));
   const current = hit(0.01, { standing: 'current' });

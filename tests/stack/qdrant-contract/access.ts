@@ -1,6 +1,6 @@
 import { qdrantClient, type QdrantServer } from '../../support/qdrant.ts';
 import { ask } from './ask.ts';
-import { expectRefusal, ground, size4 } from './ground.ts';
+import { expectRefusal, sharedCollection, size4 } from './ground.ts';
 
 const open = ['/', '/healthz', '/livez', '/readyz'];
 const closed = [
@@ -76,9 +76,9 @@ function describeKey(server: QdrantServer & { readonly apiKey: string }): void {
 
 function describeReadOnlyKey(server: QdrantServer, readOnlyKey: string): void {
   describe('the key that may only read', () => {
-    const { collection, client } = ground(server);
+    const client = qdrantClient(server);
     const reader = { ...server, apiKey: readOnlyKey };
-    const one = () => collection(size4, [{ id: 1, vector: [1, 0, 0, 0], payload: { a: 1 } }]);
+    const one = sharedCollection(server, size4, [{ id: 1, vector: [1, 0, 0, 0], payload: { a: 1 } }]);
 
     test.each([
       ['GET', '', undefined],
@@ -92,7 +92,7 @@ function describeReadOnlyKey(server: QdrantServer, readOnlyKey: string): void {
       ['POST', '/points/query/batch', { searches: [] }],
       ['GET', '/snapshots', undefined],
     ] as const)('reads: %s %s', async (method, path, body) => {
-      const answer = await ask(reader, method, `/collections/${await one()}${path}`, { body });
+      const answer = await ask(reader, method, `/collections/${one()}${path}`, { body });
       expect(answer.status).toBe(200);
     });
 
@@ -116,9 +116,8 @@ function describeReadOnlyKey(server: QdrantServer, readOnlyKey: string): void {
       ['DELETE', '', undefined],
       ['PUT', '', size4],
     ] as const)('writes nothing: %s %s: 403, and it stays as it was', async (method, path, body) => {
-      const made = await one();
-      expectRefusal(await ask(reader, method, `/collections/${made}${path}`, { body }), 403, /^Forbidden: /);
-      const got = await client.retrieve(made, { ids: [1, 2], with_vector: true });
+      expectRefusal(await ask(reader, method, `/collections/${one()}${path}`, { body }), 403, /^Forbidden: /);
+      const got = await client.retrieve(one(), { ids: [1, 2], with_vector: true });
       expect(got).toEqual([{ id: 1, payload: { a: 1 }, vector: [1, 0, 0, 0] }]);
     });
 

@@ -11,7 +11,7 @@ import { createDocker } from '../../../adapters/docker/connection.ts';
 import { packageRoot } from '../../../infra/package-root.ts';
 import { buildImage } from './build-image.ts';
 import { composeOn, demandCompose, demandPackage, type Compose } from './compose.ts';
-import { importMachineImages } from './machine-images.ts';
+import { importBaseImages, importServers } from './machine-images.ts';
 
 /** What infra/compose.yaml describes, of images made on this machine; the image of Holdfast is built, nothing runs yet. */
 export interface ContainerStack {
@@ -49,9 +49,8 @@ export async function makeContainerStack(
     await removeProject(docker, project);
     rmSync(folder, { recursive: true, force: true });
   });
-  const images = await importMachineImages(socketPath, project);
   const build = { build_sha: 'f'.repeat(40), build_time: '2026-01-02T03:04:05Z', build_branch: 'a "branch"' };
-  const [image, port] = [`${project}:holdfast`, await getPort({ host: '127.0.0.1' })];
+  const [image, servers, port] = [`${project}:holdfast`, `${project}:servers`, await getPort({ host: '127.0.0.1' })];
   const compose = composeOn({
     ...{ project, socketPath },
     env: {
@@ -60,13 +59,18 @@ export async function makeContainerStack(
       HOLDFAST_API_PORT: String(port),
       // Nothing can be fetched into these containers.
       HOLDFAST_EMBEDDINGS: 'none',
-      POSTGRES_IMAGE: images.servers,
-      TEMPORAL_IMAGE: images.servers,
-      TEMPORAL_TOOLS_IMAGE: images.servers,
-      QDRANT_IMAGE: images.servers,
+      POSTGRES_IMAGE: servers,
+      TEMPORAL_IMAGE: servers,
+      TEMPORAL_TOOLS_IMAGE: servers,
+      QDRANT_IMAGE: servers,
     },
   });
-  await buildImage(socketPath, { tag: image, args: { BASE: images.base, BUILD_BASE: images.buildBase, ...build } });
+  const buildHoldfast = async (): Promise<string> => {
+    const { base: BASE, buildBase: BUILD_BASE } = await importBaseImages(socketPath, project);
+    await buildImage(socketPath, { tag: image, args: { BASE, BUILD_BASE, ...build } });
+    return BASE;
+  };
+  const [base] = await Promise.all([buildHoldfast(), importServers(socketPath, servers)]);
 
   const containerOf = async (service: string): Promise<Dockerode.Container> => {
     const label = [`com.docker.compose.project=${project}`, `com.docker.compose.service=${service}`];
@@ -76,7 +80,7 @@ export async function makeContainerStack(
   };
 
   return {
-    ...{ image, base: images.base, build, docker, compose, secrets, url: `http://127.0.0.1:${port}` },
+    ...{ image, base, build, docker, compose, secrets, url: `http://127.0.0.1:${port}` },
     container: async (service) => (await containerOf(service)).inspect(),
     log: async (service) => compose(['logs', '--no-color', service]),
     runImage: (script) => runImage(docker, image, script),

@@ -14,18 +14,16 @@ const run = promisify(execFile);
 const here = (name: string): string => readFileSync(join(packageRoot, 'tests/support/containers', name), 'utf8');
 const searchPath = 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export interface MachineImages {
+export interface BaseImages {
   /** As BASE of the Dockerfile: Node, git, tini, a shell. */
   readonly base: string;
   /** As BUILD_BASE: npm besides, and all packages of the lock, because a build has no network here. */
   readonly buildBase: string;
-  /** As the images of Postgres, Temporal and Qdrant that infra/compose.yaml names. */
-  readonly servers: string;
 }
 
 /** Images of this machine's own programs, for where none can be pulled. `name` is theirs, with a tag for each. */
-export async function importMachineImages(socketPath: string, name: string): Promise<MachineImages> {
-  const images = { base: `${name}:base`, buildBase: `${name}:build-base`, servers: `${name}:servers` };
+export async function importBaseImages(socketPath: string, name: string): Promise<BaseImages> {
+  const images = { base: `${name}:base`, buildBase: `${name}:build-base` };
   const base = await baseParts();
   await importImage(socketPath, { ...base, tag: images.base });
   const { path: cache, registry } = await npmCache();
@@ -37,7 +35,6 @@ export async function importMachineImages(socketPath: string, name: string): Pro
     paths: [...base.paths, dirname(dirname(npm)), cache],
     changes: [searchPath, `ENV npm_config_offline=true npm_config_cache=${cache} npm_config_registry=${registry}`],
   });
-  await importServers(socketPath, images.servers);
   return images;
 }
 
@@ -53,10 +50,11 @@ async function baseParts() {
 }
 
 /**
- * One image for all three, since they differ in how they are started only. Postgres is that of this machine. Temporal is
+ * As the images of Postgres, Temporal and Qdrant that infra/compose.yaml names: one for all three, since they differ in how
+ * they are started only. Postgres is that of this machine. Temporal is
  * its real server on Postgres, built from source. Qdrant is the embedded one, with its real engine.
  */
-async function importServers(socketPath: string, tag: string): Promise<void> {
+export async function importServers(socketPath: string, tag: string): Promise<void> {
   const [postgres, temporal, qdrant] = [await postgresParts(), await buildTemporalServer(), await qdrantParts()];
   await importImage(socketPath, {
     tag,
