@@ -24,7 +24,7 @@ import { createWaveJournal, type WaveJournal } from './wave-journal.ts';
 import type { WaveRun } from './wave-run.ts';
 
 /** How many batches a piece of the history is long. */
-const batchesOfARun = 500;
+const batchesOfARun = 200;
 
 /** What a wave came to; `cut`: it goes on with a new history. */
 type End = 'done' | { readonly cut: WaveGeneration; readonly box: string };

@@ -6,7 +6,7 @@ import { createWaveBench, type WaveBench } from '../support/wave-bench.ts';
 jest.setTimeout(600_000);
 
 /** Of each wave, besides the one that is poisonous. */
-const good = fullSize ? 999 : 99;
+const good = fullSize ? 999 : 29;
 
 let bench: WaveBench;
 beforeAll(async () => {

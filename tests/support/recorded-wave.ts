@@ -9,7 +9,7 @@ import type { WaveCommandMessage, WaveInput } from '../../domain/wave/run.ts';
 import { waveCommandUpdate, waveWorkflowId } from '../../domain/wave/run.ts';
 import { waveRequestSchema, type WaveResult } from '../../domain/wave/schemas.ts';
 import type { WaveCommand } from '../../domain/wave/words.ts';
-import { runOnTemporal } from './on-temporal.ts';
+import { ownBox, runOnTemporal } from './on-temporal.ts';
 import type { WorkflowHandle } from '@temporalio/client';
 
 type Locks = Pick<OperationsActivities, 'takeLocks' | 'releaseLocks'>;
@@ -88,11 +88,13 @@ export function recordedWave({ batches = 3, ...overrides }: Partial<Activities> 
     takeLocks: async (wishes, run) => wishes.map((wish, i) => ({ ...wish, ...run, token: String(i + 1) })),
     releaseLocks: async () => void calls.push('releaseLocks'),
   };
-  const box = randomUUID();
   const all = { ...rows, ...onBox, ...locks, ...overrides };
-  const activities: Activities = { ...all, openWave: async (...args) => ({ ...(await all.openWave(...args)), box }) };
+  const activities: Activities = {
+    ...all,
+    openWave: async (...args) => ({ ...(await all.openWave(...args)), box: ownBox }),
+  };
   return {
-    ...{ box, calls, records, activities },
+    ...{ calls, records, activities },
     written: () => written,
     generation: () => generation,
     /** What `activity` does when no test says otherwise. */
@@ -123,9 +125,9 @@ export async function runWave(
     ...{ wave_id, project: `p-${wave_id.slice(0, 8)}`, actor: 'tester', trigger: 'operator' },
     request: waveRequestSchema.parse(request),
   };
-  const { activities, box } = recorded;
+  const { activities } = recorded;
   const workflowId = waveWorkflowId(input.project);
-  return runOnTemporal({ type: 'wave', workflowId, input, box, activities }, (handle) =>
+  return runOnTemporal({ type: 'wave', workflowId, input, activities }, (handle) =>
     meanwhile(
       (command, meant = wave_id) =>
         handle.executeUpdate<boolean, [WaveCommandMessage]>(waveCommandUpdate, {

@@ -2,7 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
 import { deployWorkflowId, type DeployInput } from '../../domain/deploy/run.ts';
 import { deployRequestSchema, type DeployResult } from '../../domain/deploy/schemas.ts';
-import { runOnTemporal } from './on-temporal.ts';
+import { ownBox, runOnTemporal } from './on-temporal.ts';
 import { newRelease, oldRelease, recordedBox, type RecordedBox as Box } from './recorded-box.ts';
 
 /** Runs one deploy on a real Temporal. */
@@ -16,14 +16,14 @@ export async function run(
   const input: DeployInput = {
     deploy_id: id,
     service: `s-${id.slice(0, 8)}`,
-    box: id,
+    box: ownBox,
     actor: 'tester',
     request: deployRequestSchema.parse(request),
     ...more,
   };
   const { activities } = box;
   const workflowId = deployWorkflowId(input.service);
-  return runOnTemporal({ type: 'deploy', workflowId, input, box: id, activities }, meanwhile);
+  return runOnTemporal({ type: 'deploy', workflowId, input, activities }, meanwhile);
 }
 
 export const exited = {

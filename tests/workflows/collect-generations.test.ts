@@ -33,7 +33,7 @@ function activities(): object {
 async function collect(project: string, meanwhile?: () => Promise<void>): Promise<void> {
   const id = randomUUID();
   const input = { project, settle_ms: 300, look_ms: 300 };
-  const run = { type: 'collectGenerations', workflowId: `collect-${id}`, input, box: id, activities: activities() };
+  const run = { type: 'collectGenerations', workflowId: `collect-${id}`, input, activities: activities() };
   await runOnTemporal<null>(run, meanwhile);
 }
 

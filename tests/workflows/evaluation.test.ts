@@ -11,7 +11,7 @@ import { evaluationWorkflowId, scratchProject, settingsOf, subjectOf } from '../
 import { evaluationRequestSchema } from '../../domain/evaluation/schemas.ts';
 import { packageRoot } from '../../infra/package-root.ts';
 import { createWorld, type World } from '../adapters/search/world.ts';
-import { runOnTemporal } from '../support/on-temporal.ts';
+import { ownBox, runOnTemporal } from '../support/on-temporal.ts';
 
 let world: World;
 beforeAll(async () => (world = await createWorld()));
@@ -49,9 +49,9 @@ async function runs(over: object = {}) {
     project: null,
     generation: null,
   });
-  const input = { evaluation_id, box: `b-${randomUUID().slice(0, 8)}`, actor: 'tester', subject, request };
+  const input = { evaluation_id, box: ownBox, actor: 'tester', subject, request };
   const workflowId = evaluationWorkflowId(`${subject}/${evaluation_id}`);
-  await runOnTemporal({ type: 'evaluation', workflowId, input, box: input.box, activities });
+  await runOnTemporal({ type: 'evaluation', workflowId, input, activities });
   const projects = await sql`select 1 from projects where id = ${scratchProject(evaluation_id)}`;
   return { found: await evaluations.find(evaluation_id), held, scratch: projects.length };
 }

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { randomUUID } from 'node:crypto';
-import { runOnTemporal } from '../support/on-temporal.ts';
+import { ownBox, runOnTemporal } from '../support/on-temporal.ts';
 import { recordedBox } from '../support/recorded-box.ts';
 
 async function stop(removeSwitch: () => Promise<void>): Promise<{ calls: readonly string[]; told: object[] }> {
@@ -11,8 +11,8 @@ async function stop(removeSwitch: () => Promise<void>): Promise<{ calls: readonl
     removeSwitch,
     releaseLocks: async () => void box.calls.push('released'),
   });
-  const input = { service: `s-${id.slice(0, 8)}`, box: id, actor: 'tester' };
-  await runOnTemporal({ type: 'stopService', workflowId: `stop-${id}`, input, box: id, activities: box.activities });
+  const input = { service: `s-${id.slice(0, 8)}`, box: ownBox, actor: 'tester' };
+  await runOnTemporal({ type: 'stopService', workflowId: `stop-${id}`, input, activities: box.activities });
   return { calls: box.calls, told };
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Charge, StandActivities, StandOrder, StandReport, WatchActivities } from '../../activities/watch.ts';
 import { lookAgainSignal, watchWorkflowId } from '../../domain/deploy/run.ts';
 import type { RollbackDecision } from '../../domain/deploy/policy.ts';
-import { runOnTemporal } from '../support/on-temporal.ts';
+import { ownBox, runOnTemporal } from '../support/on-temporal.ts';
 import { recordedBox } from '../support/recorded-box.ts';
 
 const exited: StandReport = {
@@ -94,10 +94,10 @@ async function watch(
 ): Promise<void> {
   const id = randomUUID();
   const name = `s-${id.slice(0, 8)}`;
-  const input = { service: name, box: id };
+  const input = { service: name, box: ownBox };
   const { activities } = service;
   const workflowId = watchWorkflowId(name);
-  await runOnTemporal({ type: 'watchService', workflowId, input, box: id, activities }, (handle) =>
+  await runOnTemporal({ type: 'watchService', workflowId, input, activities }, (handle) =>
     meanwhile(() => handle.signal(lookAgainSignal)),
   );
 }

@@ -6,8 +6,6 @@ create table waves (
   name text not null,
   kind text not null check (kind in ('corpus', 'trusted_operational')),
   actor text not null,
-  -- Why it was started: by a person, an agent, a schedule, a push, or to follow another one.
-  trigger text not null,
   request jsonb not null,
   phase text not null default 'requested',
   paused boolean not null default false,
@@ -15,6 +13,7 @@ create table waves (
   plan jsonb,
   result jsonb not null,
   approved_by text,
+  approved_at timestamptz,
   workflow_id text not null,
   run_id text,
   requested_at timestamptz not null default now(),

@@ -3,7 +3,7 @@ import { fullSize } from '../../support/proof-size.ts';
 import { interleave } from './interleavings.ts';
 import { everyRule, type KeptRules } from './simulated-stores.ts';
 
-const runs = fullSize ? 4_000 : 1_000;
+const runs = fullSize ? 4_000 : 400;
 const choices = fc.array(fc.nat(1_000_000), { minLength: 50, maxLength: 400 });
 
 test('G1 to G9 in thousands of interleavings every reader has what its number means, and at rest both stores are the same', () => {
