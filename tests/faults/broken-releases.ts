@@ -6,7 +6,7 @@ import type { Behaviour, BehavingService } from '../support/web-releases.ts';
 /** Full size: a release that dies after 20 s, watched for longer. CI: the same, ten times as fast. */
 const livesForMs = fullSize ? 20_000 : 2_000;
 const watch = {
-  startup_ms: fullSize ? 10_000 : 4_000,
+  startup_ms: 10_000,
   stable_ms: fullSize ? 25_000 : 3_000,
   window_ms: fullSize ? 90_000 : 20_000,
   period_ms: 100,

@@ -10,7 +10,7 @@ import { behavingContainer } from '../support/web-releases.ts';
 import { expectNothingTwice } from './kill-points.ts';
 
 const watch = {
-  ...{ startup_ms: 10_000, stable_ms: 2_500, window_ms: 60_000, period_ms: 100, unhealthy_ms: 1_000 },
+  ...{ startup_ms: 40_000, stable_ms: 2_500, window_ms: 60_000, period_ms: 100, unhealthy_ms: 1_000 },
   // What fails after its deploy is started again, not rolled back.
   ...{ soak_ms: 0, idle_period_ms: 200, restart: { burst: 5, delay_ms: 100, window_ms: 60_000 } },
 };
