@@ -5,7 +5,7 @@ import { createDeployBench, webProcess, type DeployBench } from '../support/depl
 import { createRandom, fullSize, seed } from '../support/proof-size.ts';
 
 const watch = {
-  ...{ startup_ms: 30_000, stable_ms: 700, window_ms: 20_000, period_ms: 100, unhealthy_ms: 500 },
+  ...{ startup_ms: 15_000, stable_ms: 700, window_ms: 20_000, period_ms: 100, unhealthy_ms: 500 },
   ...{ idle_period_ms: 100, restart: { burst: 3, delay_ms: 100, window_ms: 10_000 } },
 };
 const random = createRandom();

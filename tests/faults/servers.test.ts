@@ -45,7 +45,7 @@ beforeAll(async () => {
     source: { git: join(home, 'repository'), ref: 'main' },
     run: { argv: [process.execPath, 'server.mjs'], env: { PORT: String(port) } },
     probes: { http: { url: `http://127.0.0.1:${port}/health` } },
-    watch: { startup_ms: 30_000, stable_ms: 2_000, window_ms: 30_000, period_ms: 100, unhealthy_ms: 1_000 },
+    watch: { startup_ms: 20_000, stable_ms: 2_000, window_ms: 30_000, period_ms: 100, unhealthy_ms: 1_000 },
   });
   await repository.commit({ number: 1, wellForMs: null });
   expect((await deployThrough()).result.outcome).toBe('promoted');

@@ -7,7 +7,7 @@ import { fullSize } from '../support/proof-size.ts';
 import { behavingContainer } from '../support/web-releases.ts';
 import { expectNothingTwice } from './kill-points.ts';
 
-const watch = { startup_ms: 20_000, stable_ms: 1_500, window_ms: 20_000, period_ms: 100, unhealthy_ms: 500 };
+const watch = { startup_ms: 15_000, stable_ms: 1_500, window_ms: 20_000, period_ms: 100, unhealthy_ms: 500 };
 const made = behavingContainer({ watch });
 
 /** The same service with a port of its own for each instance, behind Holdfast's forwarder. */
