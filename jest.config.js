@@ -32,6 +32,6 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
   testSequencer: '<rootDir>/tests/support/sequencer.js',
   // Most of the time is spent waiting for what was killed to come back.
-  maxWorkers: 3,
+  maxWorkers: 4,
   testTimeout: 60_000,
 };
