@@ -44,7 +44,13 @@ export function webProcess(more: Partial<ServiceSpecInput> = {}): MakeService {
   };
 }
 
-export const shortWatch = { startup_ms: 15_000, stable_ms: 1_500, window_ms: 20_000, period_ms: 100, unhealthy_ms: 500 };
+export const shortWatch = {
+  startup_ms: 15_000,
+  stable_ms: 1_500,
+  window_ms: 20_000,
+  period_ms: 100,
+  unhealthy_ms: 500,
+};
 
 export interface DeployBenchOptions {
   /** Default: the Docker of this test run. */
