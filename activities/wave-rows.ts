@@ -7,12 +7,13 @@ import type { WaveEntry, WaveStore } from '../adapters/postgres/waves.ts';
 import { PermanentFailure } from '../domain/failures.ts';
 import type { GenerationState } from '../domain/generation/generation.ts';
 import type { WaveInput, WaveReference } from '../domain/wave/run.ts';
-import type { WaveResult } from '../domain/wave/schemas.ts';
+import type { WavePlan, WaveResult } from '../domain/wave/schemas.ts';
 import { sourcesOf } from '../domain/wave/scope.ts';
 
 /** What a run must know of its project. */
 export interface WaveFacts {
   readonly result: WaveResult;
+  readonly plan: WavePlan | null;
   readonly incarnation: string;
   readonly held: boolean;
   readonly approval_required: boolean;
@@ -54,6 +55,7 @@ export function createWaveRowActivities(deps: WaveRowDeps) {
       if (wave === null) throw new Error(`wave ${input.wave_id} was opened and is not there`);
       return {
         result: wave.result,
+        plan: wave.plan,
         held,
         box: spec.box,
         incarnation: await deps.incarnation(),

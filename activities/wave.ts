@@ -21,6 +21,8 @@ import { pipelinesInForce } from '../domain/wave/pipeline.ts';
 import type { WaveGeneration, WaveReference } from '../domain/wave/run.ts';
 import type { WavePlan, WaveRequest } from '../domain/wave/schemas.ts';
 import { beating, withHeartbeat } from './heartbeat.ts';
+import { refusalOfModel } from '../domain/wave/other-model.ts';
+import { priceOf } from '../domain/wave/price.ts';
 import { trustedItems } from '../domain/wave/scope.ts';
 import { known, type Verdict } from './wave-rows.ts';
 import type { WriteBatch } from './write-batch.ts';
@@ -54,8 +56,6 @@ export interface WaveDeps {
   readonly holdsLock: (token: string) => Promise<boolean>;
 }
 
-/** About as many bytes of text as a chunk has, for a plan that nothing has been parsed for. */
-const bytesOfAChunk = 800;
 const goesAtOnce = 500;
 
 /** What a wave does on the box that its sources are on. Each looks at how far an earlier attempt got. */
@@ -79,7 +79,9 @@ export function createWaveActivities(deps: WaveDeps) {
       listed: readonly string[],
     ): Promise<PlannedWave> {
       const found = await known(deps.projects, project);
-      const identity = await identityFor(found, request);
+      const now = { identity: embeddings.key, collection: collectionName(embeddings.key, lexicalVersion) };
+      const refusal = refusalOfModel(await generations.find(project, found.visible), now, request);
+      if (refusal !== null) throw new PermanentFailure('EmbeddingMismatch', refusal);
       const registered = found.spec.sources.map(({ name }) => name);
       const counts = await withHeartbeat(() =>
         deps.diff.plan({
@@ -93,15 +95,9 @@ export function createWaveActivities(deps: WaveDeps) {
           documentKey: (source, path) => documentKey(project, source, path, found.visible),
         }),
       );
-      const chunks_estimate = Math.ceil(counts.bytes / bytesOfAChunk);
       const rate = embeddings.identity === null ? null : await deps.waves.embeddingRate();
-      const embed_seconds_estimate = rate === null ? null : Math.round(chunks_estimate / rate);
       const examples = await items.examples(wave_id);
-      return {
-        plan: { ...counts, chunks_estimate, embed_seconds_estimate, examples },
-        parent: found.visible,
-        ...{ identity, collection: collectionName(identity, lexicalVersion) },
-      };
+      return { plan: { ...counts, ...priceOf(counts.bytes, rate), examples }, parent: found.visible, ...now };
     },
 
     /** Copies what is new into the store of this box, by its content; goes on where an earlier attempt ended. */
@@ -191,19 +187,6 @@ export function createWaveActivities(deps: WaveDeps) {
       return { ok, reason, detail };
     },
   };
-
-  /** G11: another model is a wave that says so. */
-  async function identityFor({ project, visible }: StoredProject, request: WaveRequest): Promise<string> {
-    const now = embeddings.key;
-    if (visible === 0 || request.reembed) return now;
-    const seen = await generations.find(project, visible);
-    if (seen === null || (seen.identity === now && seen.collection === collectionName(now, lexicalVersion))) return now;
-    const advice = 'configure that one again, or start a wave with --reembed';
-    throw new PermanentFailure(
-      'EmbeddingMismatch',
-      `The project is embedded with ${seen.identity}, and this box has ${now}: ${advice}`,
-    );
-  }
 }
 
 export type WaveActivities = ReturnType<typeof createWaveActivities>;

@@ -2,7 +2,6 @@ import { NativeConnection, Runtime } from '@temporalio/worker';
 import getPort from 'get-port';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createDeployActivities } from '../activities/deploy.ts';
 import { createOperationsActivities } from '../activities/operations.ts';
 import { createOverrideActivities } from '../activities/overrides.ts';
@@ -24,12 +23,8 @@ import { createDeployRuns, type DeployRuns } from '../adapters/temporal/deploys.
 import { createRunStatus } from '../adapters/temporal/run-status.ts';
 import { openEmbeddings } from '../adapters/embeddings/open.ts';
 import { createBoxLimit } from '../adapters/embeddings/box-limit.ts';
-import { createProjectStore, type ProjectStore } from '../adapters/postgres/projects.ts';
-import {
-  createRefreshSchedules,
-  type Refreshed,
-  type RefreshSchedules,
-} from '../adapters/temporal/refresh-schedules.ts';
+import { createProjectStore } from '../adapters/postgres/projects.ts';
+import { createRefreshSchedules } from '../adapters/temporal/refresh-schedules.ts';
 import { connectQdrant } from '../adapters/qdrant/connect.ts';
 import { watchRestarts } from '../adapters/qdrant/restarts.ts';
 import { boxPaths, embeddingProgram } from '../infra/box-paths.ts';
@@ -38,9 +33,8 @@ import { loadConfig } from '../infra/config.ts';
 import { packageRoot } from '../infra/package-root.ts';
 import { createWorkers } from './create-workers.ts';
 import { createLogger } from './logger.ts';
+import { keepSchedules } from './keep-schedules.ts';
 import { createWaveParts } from './wave-parts.ts';
-
-const schedulesEveryMs = 30_000;
 
 /** The worker of one box: config, adapters, activities, workers. Ends when told to, or when Temporal is lost for good. */
 async function main(): Promise<void> {
@@ -147,31 +141,6 @@ async function reconcilePoints(data: Sql, qdrant: QdrantClient): Promise<void> {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     process.stderr.write(`The points could not be compared with the rows; the next wave does it: ${reason}\n`);
-  }
-}
-
-/** What is approved is in force within half a minute, whoever approved it, and wherever. Ends with the signal. */
-async function keepSchedules(schedules: RefreshSchedules, projects: ProjectStore, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await schedules.reconcile(await refreshedProjects(projects));
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      process.stderr.write(`The schedules are looked at again soon: ${reason}\n`);
-    }
-    await sleep(schedulesEveryMs, undefined, { signal }).catch(() => undefined);
-  }
-}
-
-/** Every project with its schedule. */
-async function refreshedProjects(projects: ProjectStore): Promise<Refreshed[]> {
-  const all: Refreshed[] = [];
-  for (let after = ''; ;) {
-    const page = await projects.list({ after, limit: 200 });
-    all.push(...page.map(({ project, spec }) => ({ project, schedule: spec.policy.refresh.schedule })));
-    const last = page.at(-1);
-    if (last === undefined) return all;
-    after = last.project;
   }
 }
 

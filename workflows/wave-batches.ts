@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, isCancellation } from '@temporalio/workflow';
-import type { FailureType } from '../domain/failures.ts';
+import { endsTheWave } from '../domain/wave/fatal.ts';
 import type { WaveGeneration } from '../domain/wave/run.ts';
 import { failureReason } from './failure-reason.ts';
 import { waveRows, writingOn } from './wave-proxies.ts';
@@ -7,15 +7,6 @@ import type { WaveRun } from './wave-run.ts';
 
 /** How many batches are under way at once, over all workers of the box. */
 const windowOfBatches = 4;
-
-/** Nobody can help a wave to go on: what it wrote may not be seen any more, or is not what it was to be. */
-const endOfTheWave: readonly string[] = [
-  'GenerationClosed',
-  'IncarnationChanged',
-  'LockLost',
-  'EmbeddingMismatch',
-  'CollectionMismatch',
-] satisfies FailureType[];
 
 /**
  * A sliding window. When it ends, however it ends, nothing of it is under way. What a batch that was given up leaves open
@@ -38,7 +29,7 @@ export async function writeBatches(
       await box.writeBatch(ref, generation.number, batch);
       journal.show(`${(done += 1)} of ${batches.length} batches`);
     } catch (error) {
-      if (isCancellation(error) || endsTheWave(error)) ends.push(error);
+      if (isCancellation(error) || isFatal(error)) ends.push(error);
       else givenUp.push({ batch, reason: failureReason(error) });
     }
   }
@@ -57,7 +48,7 @@ export async function writeBatches(
   for (const { batch, reason } of givenUp) await waveRows.failBatch(ref, batch, reason);
 }
 
-function endsTheWave(error: unknown): boolean {
+function isFatal(error: unknown): boolean {
   const cause = error instanceof ActivityFailure ? error.cause : error;
-  return cause instanceof ApplicationFailure && endOfTheWave.includes(cause.type ?? '');
+  return cause instanceof ApplicationFailure && endsTheWave(cause.type);
 }

@@ -71,8 +71,9 @@ export function createWaveJournal({ wave_id, project, actor, request, resumed }:
     },
 
     /** What the row says, of which a run that goes on for another knows nothing. */
-    begin(opened: WaveResult): void {
-      result = { ...opened, number: result.number ?? opened.number };
+    begin(opened: { readonly result: WaveResult; readonly plan: WavePlan | null }): void {
+      result = { ...opened.result, number: result.number ?? opened.result.number };
+      plan = opened.plan;
     },
 
     note(part: Partial<WaveResult>): void {

@@ -13,7 +13,7 @@ import type { PlannedWave } from '../activities/wave.ts';
 import type { WaveFacts } from '../activities/wave-rows.ts';
 import { plainRefresh, type WaveGeneration, type WaveInput } from '../domain/wave/run.ts';
 import type { WavePlan, WaveResult } from '../domain/wave/schemas.ts';
-import { mayHaveWritten } from '../domain/wave/words.ts';
+import { isBefore } from '../domain/wave/words.ts';
 import { failureReason } from './failure-reason.ts';
 import { locks, operations } from './proxies.ts';
 import { kindKey, phaseKey, subjectKey } from './search-attributes.ts';
@@ -44,7 +44,7 @@ export async function wave(input: WaveInput): Promise<WaveResult> {
   try {
     end = await work.run(async () => {
       const facts = await waveRows.openWave(input, lockedBy);
-      journal.begin(facts.result);
+      journal.begin(facts);
       if (input.resumed === undefined) await journal.enter('lock');
       const [lock] = await locks.takeLocks([{ resource: 'data', mode: 'shared' }], lockedBy);
       if (lock === undefined) throw ApplicationFailure.nonRetryable('No lock was given');
@@ -163,7 +163,8 @@ async function askWhatToDo({ ref, journal, control }: WaveRun, undecided: number
 /** Nothing of it was seen, and nothing of it stays: the sweep takes away what was written. */
 async function giveUp({ wave_id, project }: WaveInput, journal: WaveJournal, error: unknown): Promise<void> {
   const reason = failureReason(error);
-  if (!mayHaveWritten(journal.phase())) {
+  // From `write` on a generation may be there.
+  if (isBefore(journal.phase(), 'write')) {
     journal.conclude(isCancellation(error) ? 'cancelled' : 'refused', isCancellation(error) ? 'cancelled' : reason);
     return;
   }

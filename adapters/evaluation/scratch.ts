@@ -49,7 +49,7 @@ export async function ingest(
   const before = await generations.ofWave(evaluation_id);
   if (before?.state === 'committed') return { documents: before.documents ?? 0, chunks: before.chunks ?? 0 };
 
-  const { ref } = await begin(deps, project, evaluation_id);
+  const ref = await begin(deps, project, evaluation_id);
   const seen = new Set<string>();
   let batch: ScratchDocument[] = [];
   const flush = async () => {
@@ -77,7 +77,7 @@ async function begin(
   { sql, qdrant, embeddings }: ScratchDeps,
   project: string,
   wave_id: string,
-): Promise<{ ref: GenerationRef }> {
+): Promise<GenerationRef> {
   const incarnation = await databaseIncarnation(sql);
   const collection = collectionName(embeddings.key, lexicalVersion);
   await ensureCollection(qdrant, collection, dimensionsOf(embeddings.key));
@@ -85,7 +85,7 @@ async function begin(
     ...{ project, wave_id, parent: 0, incarnation, collection, identity: embeddings.key },
   });
   if (!begun.ok) throw new Error(`the collection cannot be written: ${begun.reason}`);
-  return { ref: { project, number: begun.generation.number, incarnation } };
+  return { project, number: begun.generation.number, incarnation };
 }
 
 async function writeBatch(

@@ -34,13 +34,6 @@ export function createPinStore({ data, ops }: { readonly data: Sql; readonly ops
       await ops`delete from pins where owner = ${owner} and (${project}::text is null or project = ${project})`;
     },
 
-    /** Does it still stand? */
-    async stands({ project, generation, owner }: Omit<StoredPin, 'at'>): Promise<boolean> {
-      const rows = await ops`
-        select 1 from pins where project = ${project} and generation = ${generation} and owner = ${owner}`;
-      return rows.length > 0;
-    },
-
     async list(project: string): Promise<StoredPin[]> {
       const rows = await ops<(Omit<StoredPin, 'generation'> & { generation: string })[]>`
         select project, generation, owner, at from pins where project = ${project} order by generation, owner`;

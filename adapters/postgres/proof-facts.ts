@@ -92,10 +92,16 @@ async function foreignNumbers(tx: TransactionSql, { project, number }: Generatio
 
 /** G11. Readers ask one collection: what lives on in another one would be found by nobody. */
 async function leftBehind(tx: TransactionSql, { project, number }: GenerationRef): Promise<string[]> {
-  const rows = await tx<{ number: string; collection: string }[]>`
-    select g.number, g.collection from generations own
+  const rows = await tx<{ number: string; collection: string; path: string }[]>`
+    select g.number, g.collection, left_there.path from generations own
     join generations g on g.project = own.project and g.collection <> own.collection
-    where own.project = ${project} and own.number = ${number} and exists (select 1 from chunks c
-      where c.project = g.project and c.born = g.number and c.died > ${number}) order by g.number limit 10`;
-  return rows.map((row) => `chunks of generation ${row.number} are still in ${row.collection}`);
+    join lateral (select coalesce(d.source || '/' || d.path, c.id::text) as path from chunks c
+      left join documents d on d.project = c.project and d.key = c.document and d.born <= ${number} and d.died > ${number}
+      where c.project = g.project and c.born = g.number and c.died > ${number} limit 1) as left_there on true
+    where own.project = ${project} and own.number = ${number} order by g.number limit 10`;
+  // What could not be read again keeps its last version, which is of the model before.
+  return rows.map(
+    ({ number: of, collection, path }) =>
+      `chunks of generation ${of} are still in ${collection}, such as those of ${path}: mend it, or take it out of its source`,
+  );
 }

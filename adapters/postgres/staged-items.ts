@@ -1,3 +1,4 @@
+import { lostReasons, type LostReason } from '../../domain/wave/words.ts';
 import type { Sql } from './connect.ts';
 
 /** An item of a wave whose bytes the wave needs. */
@@ -23,7 +24,7 @@ export interface StagedItem {
 
 export interface LostItem {
   readonly seq: number;
-  readonly reason: 'source_gone' | 'too_large';
+  readonly reason: LostReason;
 }
 
 interface Staging {
@@ -99,7 +100,7 @@ export function createStagedItems(sql: Sql) {
           where (held.sha256, held.box) is distinct from (excluded.sha256, excluded.box)`;
         await tx`
           update wave_items set state = 'planned', reason = null where wave_id = ${wave_id} and state = 'failed'
-            and reason in ('source_gone', 'too_large') and seq = any(${staged.map(({ seq }) => seq)})`;
+            and reason = any(${[...lostReasons]}) and seq = any(${staged.map(({ seq }) => seq)})`;
         for (const item of staged) if (item.instead !== null) await recordInstead(tx, at, item);
         for (const { seq, reason } of lost) {
           await tx`update wave_items set state = 'failed', reason = ${reason} where wave_id = ${wave_id} and seq = ${seq}`;

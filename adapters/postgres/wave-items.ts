@@ -1,8 +1,8 @@
 import type postgres from 'postgres';
 import type { TrustedItem } from '../../domain/project/policy.ts';
 import { batchDocuments } from '../../domain/wave/run.ts';
+import { lostReasons } from '../../domain/wave/words.ts';
 import type { Sql } from './connect.ts';
-import type { LostItem } from './staged-items.ts';
 
 /** One document of a wave that is to be written. */
 export interface WaveItem {
@@ -38,8 +38,7 @@ export interface WaveProgressCounts extends WaveTally {
 
 export type WaveItemStore = ReturnType<typeof createWaveItemStore>;
 
-/** The source has changed since it was listed, and the next wave takes it as it is by then: nothing to decide on. */
-const settled: readonly LostItem['reason'][] = ['source_gone', 'too_large'];
+const settled: string[] = [...lostReasons];
 
 const batchOf = (sql: postgres.ISql) => sql`seq / ${batchDocuments}::int`;
 
@@ -126,11 +125,11 @@ export function createWaveItemStore(sql: Sql) {
     async reopenFailed(waveId: string): Promise<void> {
       await sql`
         update wave_items set state = 'planned', reason = null
-        where wave_id = ${waveId} and state = 'failed' and reason <> all(${settled as string[]})`;
+        where wave_id = ${waveId} and state = 'failed' and reason <> all(${settled})`;
     },
 
     async tally(waveId: string): Promise<WaveProgressCounts> {
-      const undecided = sql`state = 'failed' and reason <> all(${settled as string[]})`;
+      const undecided = sql`state = 'failed' and reason <> all(${settled})`;
       const [row] = await sql<WaveProgressCounts[]>`
         select count(*)::int as items,
           count(*) filter (where state in ('written', 'quarantined', 'failed'))::int as done,

@@ -1,7 +1,8 @@
 import type { Client } from '@temporalio/client';
-import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
+import { TypedSearchAttributes } from '@temporalio/common';
 import { mainTaskQueue } from '../../domain/task-queue.ts';
 import { collectSignal, collectWorkflowId } from '../../domain/generation/garbage.ts';
+import { keyword } from './start-alone.ts';
 
 export type CollectRuns = ReturnType<typeof createCollectRuns>;
 
@@ -24,8 +25,4 @@ export function createCollectRuns(client: Client) {
       });
     },
   };
-}
-
-function keyword(name: string) {
-  return defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
 }

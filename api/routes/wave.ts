@@ -48,10 +48,12 @@ export function waveRoutes(route: Route, deps: WaveRouteDeps): void {
   route('project_refresh', async ({ params, body, caller, key }) => {
     const { project } = await knownProject(projects, params.id);
     const wave_id = key === null ? randomUUID() : idOfRequest(caller.id, key);
-    const request = { ...plainRefresh, ...body };
-    const run = await waveRuns
-      .refresh({ wave_id, project, ...askedBy(caller), request })
-      .catch(busyWith(runs, 'project', project));
+    const before = await waves.find(wave_id);
+    const input = { wave_id, project, ...askedBy(caller), request: { ...plainRefresh, ...body } };
+    const run =
+      before?.run_id == null
+        ? await waveRuns.refresh(input).catch(busyWith(runs, 'project', project))
+        : { workflow_id: before.workflow_id, run_id: before.run_id };
     return { status: 202, body: { ...run, run_url: runs.urlOf(run) } };
   });
 

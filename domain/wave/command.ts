@@ -1,23 +1,10 @@
-import type { WaveCommand, WavePhase } from './words.ts';
+import { isBefore, type WaveCommand, type WavePhase } from './words.ts';
 
 /** What a command is judged on. */
 export interface WaveStanding {
   readonly phase: WavePhase;
   readonly paused: boolean;
 }
-
-const beforeCommit: readonly WavePhase[] = [
-  'requested',
-  'lock',
-  'list',
-  'plan',
-  'approve',
-  'stage',
-  'write',
-  'attention',
-  'prove',
-  'canary',
-];
 
 /** Why a wave that stands so does not take a command; null: it does. One decision behind the signal and the update. */
 export function refusalOf(command: WaveCommand, { phase, paused }: WaveStanding): string | null {
@@ -26,11 +13,11 @@ export function refusalOf(command: WaveCommand, { phase, paused }: WaveStanding)
       return phase === 'approve' ? null : `there is no plan to approve in phase ${phase}`;
     case 'pause':
       if (paused) return 'it is paused already';
-      return beforeCommit.includes(phase) ? null : `phase ${phase} is not interrupted`;
+      return isBefore(phase, 'commit') ? null : `phase ${phase} is not interrupted`;
     case 'resume':
       return paused ? null : 'it is not paused';
     case 'cancel':
-      return beforeCommit.includes(phase) ? null : `phase ${phase} is not interrupted`;
+      return isBefore(phase, 'commit') ? null : `phase ${phase} is not interrupted`;
     case 'retry':
     case 'complete':
       return phase === 'attention' ? null : `nothing waits for that in phase ${phase}`;

@@ -20,9 +20,9 @@ export const wavePhases = [
 ] as const;
 export type WavePhase = (typeof wavePhases)[number];
 
-/** From `write` on a generation may be there, which is committed or discarded. */
-export function mayHaveWritten(phase: WavePhase): boolean {
-  return (['write', 'attention', 'prove', 'canary', 'commit', 'discard'] as const).some((each) => each === phase);
+/** In the order in which a wave comes to them. */
+export function isBefore(phase: WavePhase, other: WavePhase): boolean {
+  return wavePhases.indexOf(phase) < wavePhases.indexOf(other);
 }
 
 export const waveOutcomes = [
@@ -42,10 +42,17 @@ export const waveOutcomes = [
 ] as const;
 export type WaveOutcome = (typeof waveOutcomes)[number];
 
+/**
+ * Why an item was not staged. Its source has changed since it was listed, and the next wave takes it as it is by then: nobody
+ * is asked about it.
+ */
+export const lostReasons = ['source_gone', 'too_large'] as const;
+export type LostReason = (typeof lostReasons)[number];
+
 /** What a person may say to a wave that runs. */
 export const waveCommands = ['approve', 'pause', 'resume', 'cancel', 'retry', 'complete'] as const;
 export type WaveCommand = (typeof waveCommands)[number];
 
-/** Why a wave was started: who pushed may not do what an operator may. */
+/** Why a wave was started; `again`: to follow one that ran when somebody asked. */
 export const waveTriggers = ['operator', 'agent', 'schedule', 'webhook', 'again'] as const;
 export type WaveTrigger = (typeof waveTriggers)[number];

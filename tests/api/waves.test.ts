@@ -92,6 +92,18 @@ test('W9 O1 a refresh while a wave runs is followed by one; only a plan is busy 
   expect(await closed(next?.id ?? '')).toMatchObject({ outcome: 'nothing_to_do' });
 });
 
+test('W9 O1 a refresh that is asked for twice under one key is one wave, even after its end', async () => {
+  const refresh = `/v1/projects/${bench.project}/refresh`;
+  const key = { 'idempotency-key': 'the push of one commit' };
+  const first = await api.ask('POST', refresh, {}, key);
+  const newest = async () =>
+    ((await api.ask('GET', `${waves()}?limit=1`)) as unknown as { body: { items: Wave[] } }).body.items[0]?.id ?? '';
+  await bench.client.workflow.getHandle(`wave/${bench.project}`).result();
+  const wave = await newest();
+  expect(await api.ask('POST', refresh, {}, key)).toMatchObject({ status: 202, body: first.body });
+  expect(await newest()).toBe(wave);
+});
+
 test('W5 O3 the command line: planned, followed to its end, what was left out, put back, released', async () => {
   bench.write('c.md', page('C'));
   bench.write('broken.pdf', '%PDF-1.4 and then nothing');

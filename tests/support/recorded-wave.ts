@@ -31,7 +31,7 @@ export function recordedWave({ batches = 3, ...overrides }: Partial<Activities> 
       calls.push('openWave');
       const last = records.findLast((entry) => entry.wave_id === wave_id);
       return {
-        ...{ result: last?.result ?? emptyWaveResult(), incarnation: 'here', held: false },
+        ...{ result: last?.result ?? emptyWaveResult(), plan: last?.plan ?? null, incarnation: 'here', held: false },
         ...{ approval_required: false, box: '', sources: ['docs'] },
       };
     },
