@@ -16,6 +16,9 @@ interface Proof {
   readonly nodes?: readonly number[];
 }
 
+const adapter = (part: string): string => `adapters/${part}/`;
+const rules = (part: string): string => `domain/${part}/`;
+
 const proofs: Readonly<Record<string, Proof>> = {
   deploy: {
     tests: ['domain', 'simulations', 'workflows', 'activities', 'adapters', 'faults'].map((part) => `tests/${part}`),
@@ -26,9 +29,11 @@ const proofs: Readonly<Record<string, Proof>> = {
   },
   wave: {
     tests: [
-      ...['faults/waves', 'faults/kills-waves', 'workflows/wave', 'workflows/collect-generations'],
-      ...['generations', 'search', 'staging', 'parsers', 'sources'].map((part) => `adapters/${part}/`),
-      ...['generation', 'chunk', 'wave', 'lexical'].map((part) => `domain/${part}/`),
+      ...['faults/waves', 'faults/kills-waves', 'cli/projects'],
+      ...['wave', 'refresh-project', 'evaluation', 'collect-generations'].map((part) => `workflows/${part}`),
+      ...['embeddings', 'generations', 'parsers', 'projects', 'qdrant', 'search', 'sources', 'staging'].map(adapter),
+      ...['chunk', 'evaluation', 'generation', 'lexical', 'project', 'search', 'source', 'wave'].map(rules),
+      ...['projects', 'search', 'sources', 'token-scope', 'waves', 'webhook'].map((part) => `api/${part}`),
     ].map((part) => `tests/${part}`),
   },
   /** Every pipeline, as CI runs it. */
