@@ -15,7 +15,7 @@ import type { Report } from './report.ts';
 import { StackError, together } from './stack-error.ts';
 import type { Supervised } from './supervised.ts';
 import { takeSupervision, type Supervision } from './supervision.ts';
-import { readyTemporal, temporalPart } from './temporal/temporal.ts';
+import { mustBeOurs, readyTemporal, temporalPart } from './temporal/temporal.ts';
 import { findOrBuildTemporal } from './temporal/program.ts';
 import { images } from './download/upstream.ts';
 
@@ -150,8 +150,9 @@ async function prepareTemporal(starting: Starting): Promise<Prepared<TemporalAdd
   const { path, origin } = await findOrBuildTemporal(downloads);
   const address = `127.0.0.1:${ports.temporal}`;
   const up = async (): Promise<void> => {
-    await supervision.start(temporalPart(home, path, ports, namespace));
-    await readyTemporal({ address }, namespace, { timeoutMs: serverTimeoutMs, signal });
+    const part = await supervision.start(temporalPart(home, path, ports, namespace));
+    const isOurs = (): boolean => mustBeOurs(part, ports.temporal);
+    await readyTemporal({ address }, namespace, { timeoutMs: serverTimeoutMs, signal }, isOurs);
   };
   return {
     at: { temporal_address: address, temporal_ui: uiUrl ?? `http://127.0.0.1:${ports.temporal_ui}` },

@@ -8,7 +8,7 @@ import { claimSupervision } from './supervisor-lock.ts';
 export interface Supervision {
   /** In the order in which they were started. */
   readonly parts: readonly Supervised[];
-  start(part: Part): Promise<void>;
+  start(part: Part): Promise<Supervised>;
   /** Ends them, the last one first, and lets another process supervise. */
   stop(): Promise<void>;
 }
@@ -30,7 +30,9 @@ export async function takeSupervision(home: Home, say: (line: string) => void): 
   return {
     parts,
     async start(part) {
-      parts.push(await supervise(home, part, say));
+      const started = await supervise(home, part, say);
+      parts.push(started);
+      return started;
     },
     async stop() {
       for (const part of parts.splice(0).reverse()) await part.stop();

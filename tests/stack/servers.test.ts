@@ -154,3 +154,29 @@ test('after a stop nothing of it runs; the next start has the same ports and the
   expect(await sql`select answer from kept`).toEqual([{ answer: 42 }]);
   await sql.end();
 }, 60_000);
+
+test('a Temporal that took our port in the moment before ours started is never taken for ours', async () => {
+  const other = createFolder();
+  const port = await getPort();
+  const strange = configFor(other.path, {
+    DATABASE_URL: stack.database_url,
+    QDRANT_URL: stack.qdrant.url,
+    QDRANT_API_KEY: stack.qdrant.apiKey ?? '',
+    HOLDFAST_TEMPORAL_PORT: String(port),
+  });
+  clearLockedPorts();
+  const { report } = listeningReport();
+  const quick = createServer();
+  const late = {
+    ...report,
+    step: async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+      if (name === 'Temporal') await once(quick.listen(port, '127.0.0.1'), 'listening');
+      return work();
+    },
+  };
+  await expect(startStack(strange, late, options)).rejects.toThrow(
+    `Port ${port}, which Temporal was to have, was taken meanwhile by process ${process.pid}`,
+  );
+  quick.close();
+  other.remove();
+}, 60_000);

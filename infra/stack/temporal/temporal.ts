@@ -1,5 +1,6 @@
 import { Connection, isGrpcServiceError } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { listenersInTheWay } from '../../../adapters/process/listeners.ts';
 import { connectionOptions, type TemporalServer } from '../../../adapters/temporal/connect.ts';
 import { ensureNamespace } from '../../../adapters/temporal/namespace.ts';
 import { searchAttributeNames } from '../../../domain/search-attributes.ts';
@@ -7,7 +8,7 @@ import type { Home } from '../home.ts';
 import type { Ports } from '../ports.ts';
 import type { Patience } from '../postgres/postgres.ts';
 import { StackError } from '../stack-error.ts';
-import type { Part } from '../supervised.ts';
+import type { Part, Supervised } from '../supervised.ts';
 
 // The dev server as it comes polls its queues 20 times a second and lets timers be a second late: ten activities a second.
 const dynamicConfig = {
@@ -49,16 +50,32 @@ export function temporalPart(home: Home, program: string, ports: Ports, namespac
   };
 }
 
-/** Waits until the server answers, then sees to the namespace: ours and anybody's. */
+/**
+ * Whether this part listens on its port by now. Another Holdfast that starts on this machine may have been given the same
+ * one, and its Temporal asks nobody for a password: we would run its work, and it ours. Throws StackError then.
+ */
+export function mustBeOurs(part: Supervised, port: number): boolean {
+  const listeners = listenersInTheWay('127.0.0.1', port);
+  const stranger = listeners.find(({ pid }) => pid === null || pid !== part.pid());
+  if (stranger === undefined) return listeners.length > 0;
+  throw new StackError(
+    `Port ${port}, which Temporal was to have, was taken meanwhile by ${stranger.pid === null ? 'another user' : `process ${stranger.pid}`}`,
+    'Start again: another port is chosen then.',
+  );
+}
+
+/** Waits until the server answers, and is the one that is meant, then sees to the namespace: ours and anybody's. */
 export async function readyTemporal(
   server: TemporalServer,
   namespace: string,
   { timeoutMs, signal }: Patience,
+  isMeant: () => boolean = () => true,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     signal.throwIfAborted();
     try {
+      if (!isMeant()) throw new Error('nobody listens there yet');
       const connection = await Connection.connect({ ...connectionOptions(server), connectTimeout: 2_000 });
       try {
         await ensureNamespace(connection, namespace);
@@ -67,6 +84,7 @@ export async function readyTemporal(
         await connection.close();
       }
     } catch (error) {
+      if (error instanceof StackError) throw error;
       const isRefused = isGrpcServiceError(error) && refusals.has(error.code);
       if (isRefused || Date.now() > deadline) {
         const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
