@@ -114,6 +114,11 @@ test('W5 O3 the command line: planned, followed to its end, what was left out, p
   expect(partly.stderr).toMatch(/✓ proof: .*\n[^]*\(left out: one document\)\nnext: holdfast wave items (\S+)\n$/);
   const items = await cli.run(['wave', 'items', /wave items (\S+)/.exec(partly.stderr)?.[1] ?? '']);
   expect(items.stdout).toMatch(/quarantined +docs +broken\.pdf/);
+  const other = await cli.run(['wave', 'rollback', bench.project, '--reason', 'a mistake', '--confirm', 'lan']);
+  expect([other.exitCode, other.stderr]).toEqual([
+    2,
+    expect.stringContaining(`this is about ${bench.project}`) as string,
+  ]);
   const back = await cli.run(['wave', 'rollback', bench.project, '--reason', 'a mistake', '--confirm', bench.project]);
   expect([back.exitCode, back.stdout]).toEqual([0, expect.stringContaining('is undone; held') as string]);
   const list = await api.ask('GET', `/v1/projects/${bench.project}/generations`);
