@@ -1,7 +1,7 @@
 import getPort from 'get-port';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeAtomically } from '../write-atomically.ts';
@@ -18,18 +18,37 @@ const portsSchema = z.object({
 /** A file of an older version has fewer. */
 const fileSchema = z.object({ wanted: portsSchema.partial(), chosen: portsSchema.partial() });
 
+const loopback = '127.0.0.1';
+
 export type Ports = Readonly<z.output<typeof portsSchema>>;
 
+/** Chosen ports, which no other data folder that starts on this machine is given before our servers have them. */
+export interface ReservedPorts {
+  readonly ports: Ports;
+  /** Right before the server starts. May be repeated. */
+  free(...names: readonly (keyof Ports)[]): Promise<void>;
+}
+
 /** The ports of last time, else the wanted ones; one that is taken is replaced by another one, and that is said. */
-export async function choosePorts(home: Home, wanted: Ports, say: (line: string) => void): Promise<Ports> {
+export async function reservePorts(home: Home, wanted: Ports, say: (line: string) => void): Promise<ReservedPorts> {
   const path = join(home.run, 'ports.json');
   const last = (await readLast(path)) ?? { wanted, chosen: wanted };
+  const held = new Map<keyof Ports, Server>();
   const choose = async (name: keyof Ports): Promise<number> => {
     // Another wish than last time counts for more than what was chosen last time.
     const first = (last.wanted[name] === wanted[name] ? last.chosen[name] : null) ?? wanted[name];
-    const port = await getPort({ host: '127.0.0.1', port: [first, ...above(wanted[name])] });
-    if (port !== first) say(`port ${first} is taken: ${name} listens on ${port}`);
-    return port;
+    for (;;) {
+      const port = await getPort({ host: loopback, port: [first, ...above(wanted[name])] });
+      const holder = await listen(loopback, port).catch(unlessTaken);
+      if (holder === null) continue;
+      // Whoever asks so early is to ask again, not to wait.
+      held.set(
+        name,
+        holder.on('connection', (socket) => socket.destroy()),
+      );
+      if (port !== first) say(`port ${first} is taken: ${name} listens on ${port}`);
+      return port;
+    }
   };
   // One after the other: get-port does not give the same port twice.
   const chosen = {
@@ -40,25 +59,43 @@ export async function choosePorts(home: Home, wanted: Ports, say: (line: string)
     api: await choose('api'),
   };
   await writeAtomically(path, JSON.stringify({ wanted, chosen }));
-  return chosen;
+  return {
+    ports: chosen,
+    async free(...names) {
+      for (const name of names) {
+        const holder = held.get(name);
+        if (holder === undefined) continue;
+        held.delete(name);
+        holder.close();
+        await once(holder, 'close');
+      }
+    },
+  };
 }
 
 /** Throws StackError where somebody listens on it already. */
 export async function mustBeFree(host: string, port: number): Promise<void> {
-  const probe = createServer();
-  try {
-    probe.listen(port, host);
-    await once(probe, 'listening');
-  } catch (error) {
+  const probe = await listen(host, port).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === 'EADDRINUSE' ? 'the port is taken' : (code ?? String(error));
     throw new StackError(
       `The API cannot listen on ${host} port ${port}: ${why}`,
       'Set HOLDFAST_API_HOST and HOLDFAST_API_PORT.',
     );
-  } finally {
-    probe.close();
-  }
+  });
+  probe.close();
+}
+
+async function listen(host: string, port: number): Promise<Server> {
+  const server = createServer();
+  server.listen(port, host);
+  await once(server, 'listening');
+  return server.unref();
+}
+
+function unlessTaken(error: unknown): null {
+  if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return null;
+  throw error;
 }
 
 /** null where there is none, or none that can be read: ports are chosen anew then. */

@@ -6,7 +6,7 @@ import { prepareDownloads, type Downloads } from './download/downloads.ts';
 import { ensureFirstToken, type FirstToken } from './first-token.ts';
 import { prepareHome, type Home } from './home.ts';
 import { prepareModel } from './model/prepare.ts';
-import { choosePorts, type Ports } from './ports.ts';
+import { reservePorts, type ReservedPorts } from './ports.ts';
 import { ownServer, postgresUrl, readyPostgres } from './postgres/postgres.ts';
 import { findPostgres } from './postgres/ways.ts';
 import { ownQdrant, qdrantSetup, readyQdrant, versionNotice } from './qdrant/qdrant.ts';
@@ -57,14 +57,17 @@ export async function startStack(config: Config, report: Report, { apps, signal 
     await supervision.stop();
     await forgetAddresses(home);
   };
+  let reserved: ReservedPorts | null = null;
   try {
     await forgetAddresses(home);
-    const ports = await choosePorts(home, { ...config.ports, api: config.api.port }, say);
+    reserved = await reservePorts(home, { ...config.ports, api: config.api.port }, say);
+    const { ports } = reserved;
     const downloads = prepareDownloads({ enabled: config.downloads, cache: config.cache, say, signal });
-    const servers = await startServers({ config, home, ports, downloads, supervision, report, signal });
+    const servers = await startServers({ config, home, reserved, downloads, supervision, report, signal });
     const modelFolder = apps ? await prepareModel(config, home.root, downloads, report) : null;
     const starting = { config, home, servers, modelFolder, supervision, report, signal, which: allApps };
     const token = apps ? await ensureFirstToken(home, servers.database_url, config.postgres.database) : null;
+    await reserved.free('api');
     const addresses = apps
       ? await startApps({ ...starting, api: { url: apiUrl(config, ports.api), port: ports.api } })
       : { ...servers, api_url: null };
@@ -73,13 +76,15 @@ export async function startStack(config: Config, report: Report, { apps, signal 
   } catch (error) {
     await stop();
     throw error;
+  } finally {
+    await reserved?.free('postgres', 'temporal', 'temporal_ui', 'qdrant', 'api');
   }
 }
 
 interface Starting {
   readonly config: Config;
   readonly home: Home;
-  readonly ports: Ports;
+  readonly reserved: ReservedPorts;
   readonly downloads: Downloads;
   readonly supervision: Supervision;
   readonly report: Report;
@@ -114,7 +119,8 @@ async function startServers(starting: Starting) {
 }
 
 async function preparePostgres(starting: Starting): Promise<Prepared<string>> {
-  const { config, home, ports, downloads, supervision, report, signal } = starting;
+  const { config, home, reserved, downloads, supervision, report, signal } = starting;
+  const { ports } = reserved;
   const { url: given, database } = config.postgres;
   if (given !== null) {
     await report.step(
@@ -128,6 +134,7 @@ async function preparePostgres(starting: Starting): Promise<Prepared<string>> {
   const { part, origin } = await findPostgres({ ...search, mayPull: downloads.enabled, say: downloads.say, signal });
   const url = await postgresUrl(home, ports.postgres);
   const up = async (): Promise<void> => {
+    await reserved.free('postgres');
     await supervision.start(part);
     await readyPostgres(url, database, { timeoutMs: serverTimeoutMs, signal }, ownServer(home));
   };
@@ -137,7 +144,8 @@ async function preparePostgres(starting: Starting): Promise<Prepared<string>> {
 type TemporalAddresses = Pick<StackAddresses, 'temporal_address' | 'temporal_ui'>;
 
 async function prepareTemporal(starting: Starting): Promise<Prepared<TemporalAddresses>> {
-  const { config, home, ports, downloads, supervision, report, signal } = starting;
+  const { config, home, reserved, downloads, supervision, report, signal } = starting;
+  const { ports } = reserved;
   const { address: given, namespace, uiUrl } = config.temporal;
   if (given !== null) {
     await report.step(
@@ -150,6 +158,7 @@ async function prepareTemporal(starting: Starting): Promise<Prepared<TemporalAdd
   const { path, origin } = await findOrBuildTemporal(downloads);
   const address = `127.0.0.1:${ports.temporal}`;
   const up = async (): Promise<void> => {
+    await reserved.free('temporal', 'temporal_ui');
     const part = await supervision.start(temporalPart(home, path, ports, namespace));
     const isOurs = (): boolean => mustBeOurs(part, ports.temporal);
     await readyTemporal({ address }, namespace, { timeoutMs: serverTimeoutMs, signal }, isOurs);
@@ -161,7 +170,8 @@ async function prepareTemporal(starting: Starting): Promise<Prepared<TemporalAdd
 }
 
 async function prepareQdrant(starting: Starting): Promise<Prepared<QdrantServer>> {
-  const { config, home, ports, downloads, supervision, report, signal } = starting;
+  const { config, home, reserved, downloads, supervision, report, signal } = starting;
+  const { ports } = reserved;
   const { url: given, apiKey } = config.qdrant;
   if (given !== null) {
     const at = { url: given, apiKey };
@@ -178,6 +188,7 @@ async function prepareQdrant(starting: Starting): Promise<Prepared<QdrantServer>
   const { part, origin } = await findQdrantPart({ setup, dockerHost: config.dockerHost, downloads });
   const at = { url: `http://127.0.0.1:${ports.qdrant}`, apiKey: setup.apiKey };
   const up = async (): Promise<void> => {
+    await reserved.free('qdrant');
     await supervision.start(part);
     await readyQdrant(at, { timeoutMs: serverTimeoutMs, signal }, ownQdrant(setup));
   };

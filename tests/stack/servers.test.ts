@@ -8,8 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../adapters/postgres/connect.ts';
 import { connectQdrant } from '../../adapters/qdrant/connect.ts';
 import type { Config } from '../../infra/config.ts';
-import { secret } from '../../infra/stack/home.ts';
+import { prepareHome, secret } from '../../infra/stack/home.ts';
+import { reservePorts } from '../../infra/stack/ports.ts';
 import { startStack, type Stack } from '../../infra/stack/stack.ts';
+import { mustBeOurs } from '../../infra/stack/temporal/temporal.ts';
 import { AlreadyRunning } from '../../infra/stack/supervisor-lock.ts';
 import { configFor, createFolder, listeningReport } from '../support/own-home.ts';
 
@@ -155,28 +157,38 @@ test('after a stop nothing of it runs; the next start has the same ports and the
   await sql.end();
 }, 60_000);
 
-test('a Temporal that took our port in the moment before ours started is never taken for ours', async () => {
-  const other = createFolder();
-  const port = await getPort();
-  const strange = configFor(other.path, {
-    DATABASE_URL: stack.database_url,
-    QDRANT_URL: stack.qdrant.url,
-    QDRANT_API_KEY: stack.qdrant.apiKey ?? '',
-    HOLDFAST_TEMPORAL_PORT: String(port),
-  });
-  clearLockedPorts();
-  const { report } = listeningReport();
-  const quick = createServer();
-  const late = {
-    ...report,
-    step: async <T>(name: string, work: () => Promise<T>): Promise<T> => {
-      if (name === 'Temporal') await once(quick.listen(port, '127.0.0.1'), 'listening');
-      return work();
-    },
+test('two data folders that start at the same time are given ports of their own', async () => {
+  const [one, other] = [createFolder(), createFolder()];
+  const wanted = { postgres: await getPort(), temporal: await getPort(), temporal_ui: await getPort() };
+  const all = { ...wanted, qdrant: await getPort(), api: await getPort() };
+  const reserve = async (path: string) => {
+    // As in another process, which knows nothing of what this one was given.
+    clearLockedPorts();
+    return reservePorts(await prepareHome(configFor(path)), all, () => undefined);
   };
-  await expect(startStack(strange, late, options)).rejects.toThrow(
-    `Port ${port}, which Temporal was to have, was taken meanwhile by process ${process.pid}`,
-  );
-  quick.close();
+  const first = await reserve(one.path);
+  const second = await reserve(other.path);
+  expect(first.ports).toEqual(all);
+  const names = Object.keys(all) as (keyof typeof all)[];
+  expect(names.filter((name) => Object.values(all).includes(second.ports[name]))).toEqual([]);
+  await first.free(...names);
+  await second.free(...names);
+  const third = await reserve(one.path);
+  expect(third.ports).toEqual(all);
+  await third.free(...names);
+  one.remove();
   other.remove();
-}, 60_000);
+});
+
+test('a Temporal that has our port all the same is never taken for ours', () => {
+  const part = (pid: number) => ({ name: 'temporal', pid: () => pid, stop: () => Promise.resolve() });
+  const port = Number(stack.temporal_address.split(':')[1]);
+  const pid = stack.parts.find(({ name }) => name === 'temporal')?.pid() ?? 0;
+  expect(mustBeOurs(part(pid), port)).toBe(true);
+  expect(() => mustBeOurs(part(process.pid), port)).toThrow(`was taken meanwhile by process ${pid}`);
+});
+
+test('where nobody listens yet, it is not there yet', async () => {
+  const part = { name: 'temporal', pid: () => process.pid, stop: () => Promise.resolve() };
+  expect(mustBeOurs(part, await getPort())).toBe(false);
+});
