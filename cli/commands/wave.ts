@@ -158,11 +158,8 @@ async function rollBack(
   { reason, number: undone, confirm }: { reason: string; number?: number; confirm?: string },
 ): Promise<undefined> {
   const { confirmName } = await import('../confirm.ts');
-  const { foundProjectSchema } = await import('../../domain/project/schemas.ts');
   const { rollbackSchema } = await import('../../domain/wave/schemas.ts');
-  // Whoever names an alias is to know which project that is.
-  const { project: id } = await api.get(pathOf(project), foundProjectSchema);
-  await confirmName(out, id, confirm, `Putting the last wave of ${id} back`);
+  await confirmName(out, project, confirm, `Putting the last wave of ${project} back`);
   const body = { reason, ...(undone === undefined ? {} : { number: undone }) };
   const answer = await api.post(`${pathOf(project)}/rollback`, body, rollbackSchema);
   out.data(answer, [`${answer.project}: generation ${answer.visible} is visible, ${answer.number} is undone; held`]);
