@@ -16,8 +16,7 @@ interface Proof {
   readonly nodes?: readonly number[];
 }
 
-const adapter = (part: string): string => `adapters/${part}/`;
-const rules = (part: string): string => `domain/${part}/`;
+const within = (folder: string, parts: readonly string[]): string[] => parts.map((part) => `tests/${folder}/${part}`);
 
 const proofs: Readonly<Record<string, Proof>> = {
   deploy: {
@@ -29,12 +28,22 @@ const proofs: Readonly<Record<string, Proof>> = {
   },
   wave: {
     tests: [
-      ...['faults/waves', 'faults/kills-waves', 'cli/projects'],
-      ...['wave', 'refresh-project', 'evaluation', 'collect-generations'].map((part) => `workflows/${part}`),
-      ...['embeddings', 'generations', 'parsers', 'projects', 'qdrant', 'search', 'sources', 'staging'].map(adapter),
-      ...['chunk', 'evaluation', 'generation', 'lexical', 'project', 'search', 'source', 'wave'].map(rules),
-      ...['projects', 'search', 'sources', 'token-scope', 'waves', 'webhook'].map((part) => `api/${part}`),
-    ].map((part) => `tests/${part}`),
+      ...within('faults', ['waves', 'kills-waves']),
+      ...within('workflows', ['wave', 'refresh-project', 'evaluation', 'collect-generations']),
+      ...within('adapters', [
+        'embeddings',
+        'generations',
+        'parsers',
+        'projects',
+        'qdrant',
+        'search',
+        'sources',
+        'staging',
+      ]),
+      ...within('domain', ['chunk', 'evaluation', 'generation', 'lexical', 'project', 'search', 'source', 'wave']),
+      ...within('api', ['projects', 'search', 'sources', 'token-scope', 'waves', 'webhook']),
+      ...within('cli', ['projects']),
+    ],
   },
   /** Every pipeline, as CI runs it. */
   nodes: { tests: [], nodes: [22, 24] },

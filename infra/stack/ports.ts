@@ -27,6 +27,8 @@ export interface ReservedPorts {
   readonly ports: Ports;
   /** Right before the server starts. May be repeated. */
   free(...names: readonly (keyof Ports)[]): Promise<void>;
+  /** Those of servers that are not started here. */
+  freeAll(): Promise<void>;
 }
 
 /** The ports of last time, else the wanted ones; one that is taken is replaced by another one, and that is said. */
@@ -34,7 +36,8 @@ export async function reservePorts(home: Home, wanted: Ports, say: (line: string
   const path = join(home.run, 'ports.json');
   const last = (await readLast(path)) ?? { wanted, chosen: wanted };
   const held = new Map<keyof Ports, Server>();
-  const choose = async (name: keyof Ports): Promise<number> => {
+
+  async function reserve(name: keyof Ports): Promise<number> {
     // Another wish than last time counts for more than what was chosen last time.
     const first = (last.wanted[name] === wanted[name] ? last.chosen[name] : null) ?? wanted[name];
     for (;;) {
@@ -42,35 +45,39 @@ export async function reservePorts(home: Home, wanted: Ports, say: (line: string
       const holder = await listen(loopback, port).catch(unlessTaken);
       if (holder === null) continue;
       // Whoever asks so early is to ask again, not to wait.
-      held.set(
-        name,
-        holder.on('connection', (socket) => socket.destroy()),
-      );
+      holder.on('connection', (socket) => socket.destroy());
+      held.set(name, holder);
       if (port !== first) say(`port ${first} is taken: ${name} listens on ${port}`);
       return port;
     }
-  };
-  // One after the other: get-port does not give the same port twice.
-  const chosen = {
-    postgres: await choose('postgres'),
-    temporal: await choose('temporal'),
-    temporal_ui: await choose('temporal_ui'),
-    qdrant: await choose('qdrant'),
-    api: await choose('api'),
-  };
-  await writeAtomically(path, JSON.stringify({ wanted, chosen }));
-  return {
-    ports: chosen,
-    async free(...names) {
-      for (const name of names) {
-        const holder = held.get(name);
-        if (holder === undefined) continue;
-        held.delete(name);
-        holder.close();
-        await once(holder, 'close');
-      }
-    },
-  };
+  }
+
+  async function free(...names: readonly (keyof Ports)[]): Promise<void> {
+    for (const name of names) {
+      const holder = held.get(name);
+      if (holder === undefined) continue;
+      held.delete(name);
+      holder.close();
+      await once(holder, 'close');
+    }
+  }
+
+  const freeAll = (): Promise<void> => free(...held.keys());
+  try {
+    // One after the other: get-port does not give the same port twice.
+    const ports = {
+      postgres: await reserve('postgres'),
+      temporal: await reserve('temporal'),
+      temporal_ui: await reserve('temporal_ui'),
+      qdrant: await reserve('qdrant'),
+      api: await reserve('api'),
+    };
+    await writeAtomically(path, JSON.stringify({ wanted, chosen: ports }));
+    return { ports, free, freeAll };
+  } catch (error) {
+    await freeAll();
+    throw error;
+  }
 }
 
 /** Throws StackError where somebody listens on it already. */

@@ -15,7 +15,7 @@ import type { Report } from './report.ts';
 import { StackError, together } from './stack-error.ts';
 import type { Supervised } from './supervised.ts';
 import { takeSupervision, type Supervision } from './supervision.ts';
-import { mustBeOurs, readyTemporal, temporalPart } from './temporal/temporal.ts';
+import { hasItsPort, readyTemporal, temporalPart } from './temporal/temporal.ts';
 import { findOrBuildTemporal } from './temporal/program.ts';
 import { images } from './download/upstream.ts';
 
@@ -77,7 +77,7 @@ export async function startStack(config: Config, report: Report, { apps, signal 
     await stop();
     throw error;
   } finally {
-    await reserved?.free('postgres', 'temporal', 'temporal_ui', 'qdrant', 'api');
+    await reserved?.freeAll();
   }
 }
 
@@ -160,8 +160,8 @@ async function prepareTemporal(starting: Starting): Promise<Prepared<TemporalAdd
   const up = async (): Promise<void> => {
     await reserved.free('temporal', 'temporal_ui');
     const part = await supervision.start(temporalPart(home, path, ports, namespace));
-    const isOurs = (): boolean => mustBeOurs(part, ports.temporal);
-    await readyTemporal({ address }, namespace, { timeoutMs: serverTimeoutMs, signal }, isOurs);
+    const isThere = (): boolean => hasItsPort(part, ports.temporal);
+    await readyTemporal({ address }, namespace, { timeoutMs: serverTimeoutMs, signal }, isThere);
   };
   return {
     at: { temporal_address: address, temporal_ui: uiUrl ?? `http://127.0.0.1:${ports.temporal_ui}` },

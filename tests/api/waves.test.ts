@@ -92,7 +92,7 @@ test('W9 O1 a refresh while a wave runs is followed by one; only a plan is busy 
   expect(await closed(next?.id ?? '')).toMatchObject({ outcome: 'nothing_to_do' });
 });
 
-test('W9 O1 a refresh that is asked for twice under one key is one wave, even after its end', async () => {
+test('W9 O1 a refresh under one key is one wave, also when it has ended and nobody noted down the answer', async () => {
   const refresh = `/v1/projects/${bench.project}/refresh`;
   const key = { 'idempotency-key': 'the push of one commit' };
   const first = await api.ask('POST', refresh, {}, key);
@@ -100,6 +100,8 @@ test('W9 O1 a refresh that is asked for twice under one key is one wave, even af
     ((await api.ask('GET', `${waves()}?limit=1`)) as unknown as { body: { items: Wave[] } }).body.items[0]?.id ?? '';
   await bench.client.workflow.getHandle(`wave/${bench.project}`).result();
   const wave = await newest();
+  // As by an API that was killed between the start of the run and its answer.
+  await bench.databases.ops`delete from idempotency_keys`;
   expect(await api.ask('POST', refresh, {}, key)).toMatchObject({ status: 202, body: first.body });
   expect(await newest()).toBe(wave);
 });

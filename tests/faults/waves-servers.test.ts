@@ -46,12 +46,11 @@ beforeAll(async () => {
     api: { ...usual.api, port: await getPort() },
   };
   const quiet: Report = { say: () => undefined, step: (_, work) => work() };
-  write(0, 1);
+  for (let at = 0; at < documents; at += 1) write(at, 1);
   stack = await startStack(config, quiet, { apps: true, signal: new AbortController().signal });
   const spec = { title: 'Notes', sources: [{ kind: 'directory', name: 'docs', path: join(home, 'sources/docs') }] };
   const proposed = (await ask('POST', '/v1/projects/proposals', { project, spec })) as { id: string };
   await ask('POST', `/v1/projects/proposals/${proposed.id}/approve`, { self_approve: true });
-  for (let at = 0; at < documents; at += 1) write(at, 1);
   const since = performance.now();
   const { result } = await waveThrough(null);
   undisturbedMs = performance.now() - since;

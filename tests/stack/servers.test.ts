@@ -11,7 +11,7 @@ import type { Config } from '../../infra/config.ts';
 import { prepareHome, secret } from '../../infra/stack/home.ts';
 import { reservePorts } from '../../infra/stack/ports.ts';
 import { startStack, type Stack } from '../../infra/stack/stack.ts';
-import { mustBeOurs } from '../../infra/stack/temporal/temporal.ts';
+import { hasItsPort } from '../../infra/stack/temporal/temporal.ts';
 import { AlreadyRunning } from '../../infra/stack/supervisor-lock.ts';
 import { configFor, createFolder, listeningReport } from '../support/own-home.ts';
 
@@ -172,10 +172,10 @@ test('two data folders that start at the same time are given ports of their own'
   const names = Object.keys(all) as (keyof typeof all)[];
   expect(names.filter((name) => Object.values(all).includes(second.ports[name]))).toEqual([]);
   await first.free(...names);
-  await second.free(...names);
+  await second.freeAll();
   const third = await reserve(one.path);
   expect(third.ports).toEqual(all);
-  await third.free(...names);
+  await third.freeAll();
   one.remove();
   other.remove();
 });
@@ -184,11 +184,11 @@ test('a Temporal that has our port all the same is never taken for ours', () => 
   const part = (pid: number) => ({ name: 'temporal', pid: () => pid, stop: () => Promise.resolve() });
   const port = Number(stack.temporal_address.split(':')[1]);
   const pid = stack.parts.find(({ name }) => name === 'temporal')?.pid() ?? 0;
-  expect(mustBeOurs(part(pid), port)).toBe(true);
-  expect(() => mustBeOurs(part(process.pid), port)).toThrow(`was taken meanwhile by process ${pid}`);
+  expect(hasItsPort(part(pid), port)).toBe(true);
+  expect(() => hasItsPort(part(process.pid), port)).toThrow(`was taken meanwhile by process ${pid}`);
 });
 
 test('where nobody listens yet, it is not there yet', async () => {
   const part = { name: 'temporal', pid: () => process.pid, stop: () => Promise.resolve() };
-  expect(mustBeOurs(part, await getPort())).toBe(false);
+  expect(hasItsPort(part, await getPort())).toBe(false);
 });

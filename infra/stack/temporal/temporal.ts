@@ -54,7 +54,7 @@ export function temporalPart(home: Home, program: string, ports: Ports, namespac
  * Whether this part listens on its port by now. Another Holdfast that starts on this machine may have been given the same
  * one, and its Temporal asks nobody for a password: we would run its work, and it ours. Throws StackError then.
  */
-export function mustBeOurs(part: Supervised, port: number): boolean {
+export function hasItsPort(part: Supervised, port: number): boolean {
   const listeners = listenersInTheWay('127.0.0.1', port);
   const stranger = listeners.find(({ pid }) => pid === null || pid !== part.pid());
   if (stranger === undefined) return listeners.length > 0;
@@ -69,13 +69,13 @@ export async function readyTemporal(
   server: TemporalServer,
   namespace: string,
   { timeoutMs, signal }: Patience,
-  isMeant: () => boolean = () => true,
+  isThere: () => boolean = () => true,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     signal.throwIfAborted();
     try {
-      if (!isMeant()) throw new Error('nobody listens there yet');
+      if (!isThere()) throw new Error('nobody listens there yet');
       const connection = await Connection.connect({ ...connectionOptions(server), connectTimeout: 2_000 });
       try {
         await ensureNamespace(connection, namespace);
