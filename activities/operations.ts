@@ -1,7 +1,8 @@
 import type { DeployStore } from '../adapters/postgres/deploys.ts';
 import type { EventStore, NewEvent } from '../adapters/postgres/events.ts';
 import type { InstanceStore } from '../adapters/postgres/instances.ts';
-import type { HeldLock, LockStore, LockWish, RunOfLock } from '../adapters/postgres/locks.ts';
+import type { HeldLock, LockStore, LockWish } from '../adapters/postgres/locks.ts';
+import type { RunOfLock } from '../domain/lock.ts';
 import type { Desired, ServiceStore, StoredRelease, StoredService } from '../adapters/postgres/services.ts';
 import type { DeployRuns } from '../adapters/temporal/deploys.ts';
 import { cutOverOf } from '../domain/deploy/instance.ts';

@@ -1,6 +1,6 @@
 import type { EventStore, NewEvent } from '../adapters/postgres/events.ts';
 import type { GenerationStore } from '../adapters/postgres/generations.ts';
-import type { RunOfLock } from '../adapters/postgres/locks.ts';
+import type { RunOfLock } from '../domain/lock.ts';
 import type { ProjectStore, StoredProject } from '../adapters/postgres/projects.ts';
 import type { WaveItemStore, WaveTally } from '../adapters/postgres/wave-items.ts';
 import type { WaveEntry, WaveStore } from '../adapters/postgres/waves.ts';

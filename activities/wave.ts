@@ -48,6 +48,8 @@ export interface WaveDeps {
   readonly vectors: Pick<VectorStore, 'find' | 'keep'>;
   readonly wakeCollecting: (project: string) => Promise<void>;
   readonly ensureCollection: (name: string, identity: string) => Promise<void>;
+  /** Of this side of a restore. */
+  readonly collectionsEnding: () => Promise<string>;
   readonly writer: Pick<GenerationWriter, 'move' | 'remove'>;
   readonly writeBatch: WriteBatch;
   readonly proof: GenerationProof;
@@ -79,7 +81,8 @@ export function createWaveActivities(deps: WaveDeps) {
       listed: readonly string[],
     ): Promise<PlannedWave> {
       const found = await known(deps.projects, project);
-      const now = { identity: embeddings.key, collection: collectionName(embeddings.key, lexicalVersion) };
+      const collection = `${collectionName(embeddings.key, lexicalVersion)}${await deps.collectionsEnding()}`;
+      const now = { identity: embeddings.key, collection };
       const refusal = refusalOfModel(await generations.find(project, found.visible), now, request);
       if (refusal !== null) throw new PermanentFailure('EmbeddingMismatch', refusal);
       const registered = found.spec.sources.map(({ name }) => name);

@@ -55,6 +55,7 @@ function connectAll(config: Config) {
       embeddings,
       ...{ sql, keys, data, temporal, qdrant, namespace, uiUrl, build, version: readVersion(), thisBox },
       home: config.home,
+      env: process.env,
       webhookKey: () => keptSecret(join(config.home, 'secrets', 'webhook-key')),
       sourceRoots: config.sourceRoots,
     },

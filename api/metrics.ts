@@ -2,10 +2,13 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { RequestHandler } from 'express';
 import type { Outcome } from '../domain/deploy/words.ts';
 import type { Health } from '../domain/health.ts';
+import type { ReadRecoveryState } from '../adapters/postgres/recovery-state.ts';
 import { localsOf } from './locals.ts';
+import { reportRecovery } from './recovery-metrics.ts';
 
 export interface MetricsDeps {
   readonly health: () => Promise<Health>;
+  readonly recoveryState: ReadRecoveryState;
   readonly countOutcomes: () => Promise<readonly { outcome: Outcome; deploys: number }[]>;
 }
 
@@ -24,6 +27,7 @@ export function createMetrics(deps: MetricsDeps) {
   });
   reportState(deps, registers);
   reportOutcomes(deps, registers);
+  reportRecovery(deps.recoveryState, registers);
   return { observe: observeWith(duration), contentType: register.contentType, text: () => register.metrics() };
 }
 

@@ -33,8 +33,13 @@ import { importRequestSchema, importResultSchema, transferLineSchema } from '../
 import { searchAnswerSchema, searchRequestSchema } from '../domain/search/schemas.ts';
 import { releaseSchema, serviceName, serviceSchema, serviceSpecSchema } from '../domain/service.ts';
 import { pageOf, runSchema } from '../domain/answer.ts';
+import { backupOperations } from './backup-operations.ts';
+import { offsiteOperations } from './offsite-operations.ts';
+import { restoreOperations } from './restore-operations.ts';
 import { pageQuery } from './page.ts';
 import { waveOperations } from './wave-operations.ts';
+import { drillOperations } from './drill-operations.ts';
+import { memoryOperations } from './memory-operations.ts';
 import { sourceOperations } from './source-operations.ts';
 
 /** What goes in and comes out of an action; method, path and role are in the table of actions. */
@@ -228,6 +233,11 @@ export const operations = {
   },
   ...waveOperations,
   ...sourceOperations,
+  ...drillOperations,
+  ...memoryOperations,
+  ...backupOperations,
+  ...offsiteOperations,
+  ...restoreOperations,
   search: {
     summary: 'Search the projects that are named, and no others: by meaning and by words, best first',
     body: searchRequestSchema,

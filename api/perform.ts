@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { Caller } from '../adapters/postgres/tokens.ts';
 import type { ActionName } from '../domain/action.ts';
 import type { AnswerOnce } from './idempotency.ts';
+import type { DemandOpen } from './maintenance.ts';
 import { demandWithin, type DemandScope } from './project-scope.ts';
 import { operations, type Operation } from './operations.ts';
 import { ApiProblem, invalid, unavailable } from './problem.ts';
@@ -65,6 +66,8 @@ export type Perform = (received: Received) => Promise<Answer | null>;
 export interface PerformDeps {
   readonly answerOnce: AnswerOnce;
   readonly demandScope: DemandScope;
+  /** Is this to be done now, or is a restore under way? */
+  readonly demandOpen: DemandOpen;
   /** No request waits longer than this for what is behind the API. */
   readonly timeoutMs: number;
 }
@@ -78,6 +81,7 @@ export function createPerform<N extends ActionName>(deps: PerformDeps, name: N, 
     const call = { ...parts, caller, http } as unknown as Call<N>;
     const answer = deps
       .demandScope(name, caller, parts)
+      .then(() => deps.demandOpen(name))
       .then(() => once(deps, received, (extra) => handler({ ...call, ...extra })));
     const { bytes = false }: Operation = operations[name];
     // How long bytes take is the sender's affair.

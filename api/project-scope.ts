@@ -1,4 +1,5 @@
 import type { EvaluationStore } from '../adapters/postgres/evaluations.ts';
+import type { Memories } from '../adapters/memories/memories.ts';
 import type { ProjectStore } from '../adapters/postgres/projects.ts';
 import type { RegistrationStore } from '../adapters/postgres/registrations.ts';
 import type { Caller } from '../adapters/postgres/tokens.ts';
@@ -11,11 +12,13 @@ export interface ScopeDeps {
   readonly waves: Pick<WaveStore, 'find'>;
   readonly registrations: Pick<RegistrationStore, 'find'>;
   readonly evaluations: Pick<EvaluationStore, 'find'>;
+  readonly memories: Pick<Memories, 'find'>;
 }
 
 /** A request that was understood. */
 interface Parts {
   readonly params?: unknown;
+  readonly query?: unknown;
   readonly body?: unknown;
 }
 
@@ -24,10 +27,13 @@ export type DemandScope = (name: ActionName, caller: Caller, parts: Parts) => Pr
 
 /**
  * How an action names its projects. `nothing`: it names none. `filtered`: its handler shows what the token may see. `body`:
- * by names in the body. `new`: by the id of what may not be there yet. What is not here is not for such a token: a new action says first whose it is.
+ * by names in the body. `named`: by a name in the body or the query; without one it is of none. `new`: by the id of what may not be there yet. What is not here is not for such a token: a new action says first whose it is.
  */
 const scopes: Partial<
-  Record<ActionName, 'nothing' | 'filtered' | 'project' | 'wave' | 'proposal' | 'evaluation' | 'body' | 'new'>
+  Record<
+    ActionName,
+    'nothing' | 'filtered' | 'project' | 'wave' | 'proposal' | 'evaluation' | 'memory' | 'body' | 'named' | 'new'
+  >
 > = {
   ...{ health_show: 'nothing', template_list: 'nothing' },
   ...{ project_list: 'filtered', proposal_list: 'filtered', evaluation_list: 'filtered' },
@@ -41,6 +47,8 @@ const scopes: Partial<
   ...{ proposal_show: 'proposal', proposal_approve: 'proposal', proposal_reject: 'proposal' },
   ...{ proposal_withdraw: 'proposal', evaluation_show: 'evaluation' },
   ...{ project_propose: 'new', search: 'body', evaluation_start: 'body' },
+  ...{ memory_search: 'body', memory_create: 'named', memory_list: 'named' },
+  ...{ memory_show: 'memory', memory_forget: 'memory' },
 };
 
 /** Whether a token may ask for it at all; one for some projects may not ask for what is of none. */
@@ -59,7 +67,7 @@ function forbidden({ projects }: Caller, more = ''): ApiProblem {
 }
 
 /** Row O2. What is outside of a token's projects is for it as if it were not there. */
-export function createProjectScope({ projects, waves, registrations, evaluations }: ScopeDeps): DemandScope {
+export function createProjectScope({ projects, waves, registrations, evaluations, memories }: ScopeDeps): DemandScope {
   async function demandNames(own: readonly string[], names: readonly string[]): Promise<void> {
     const found = await projects.resolveAll(names);
     for (const name of names) {
@@ -73,9 +81,10 @@ export function createProjectScope({ projects, waves, registrations, evaluations
     wave: async (id: string) => (await waves.find(id))?.project,
     proposal: async (id: string) => (await registrations.find(id))?.project,
     evaluation: async (id: string) => (await evaluations.find(id))?.project,
+    memory: async (id: string) => (await memories.find(id))?.project,
   };
 
-  return async (name, caller, { params, body }) => {
+  return async (name, caller, { params, query, body }) => {
     const { projects: own } = caller;
     const how = scopes[name] ?? 'nothing';
     if (own === null || how === 'nothing' || how === 'filtered') return;
@@ -83,6 +92,11 @@ export function createProjectScope({ projects, waves, registrations, evaluations
       const { folder, project, projects: several = [], against = [] } = body as Body;
       if (folder !== undefined) throw forbidden(caller, ', and a folder is of none');
       return demandNames(own, [...(project === undefined ? [] : [project]), ...several, ...against]);
+    }
+    if (how === 'named') {
+      const { project } = { ...(query as Body | undefined), ...(body as Body | undefined) };
+      if (project === undefined) throw forbidden(caller, '; name one of them');
+      return demandNames(own, [project]);
     }
     if (how === 'new') {
       const { project } = body as { readonly project: string };

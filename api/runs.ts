@@ -20,6 +20,9 @@ export function createRuns(uiUrl: string | null, namespace: string): Runs {
 const looks = {
   service: [actions.deploy_list.command, actions.deploy_show.command],
   project: [actions.wave_list.command, actions.wave_show.command],
+  restore: [actions.restore_list.command, actions.restore_show.command],
+  drill: [actions.drill_list.command, actions.drill_show.command],
+  backup: [actions.backup_run_list.command, actions.backup_run_show.command],
 } as const;
 
 /** For `catch`: a run in the way is a 409 that names it; any other error goes on. */
@@ -28,7 +31,8 @@ export function busyWith(runs: Runs, kind: keyof typeof looks, subject: string):
     if (!(error instanceof RunInTheWay)) throw error;
     const url = runs.urlOf(error.run);
     const [list, show] = looks[kind];
-    const next = error.record_id === null ? `holdfast ${list} ${subject}` : `holdfast ${show} ${error.record_id}`;
+    const next =
+      error.record_id === null ? `holdfast ${list} ${subject}`.trimEnd() : `holdfast ${show} ${error.record_id}`;
     throw new ApiProblem('busy', error.message, { ...error.run, ...(url === null ? {} : { run_url: url }), next });
   };
 }

@@ -59,11 +59,10 @@ async function demandToken({ anyToken, log, stopping }: ServeOptions): Promise<v
 }
 
 /** Requests under way are finished, streams are ended, nothing new is taken. */
-async function stop(server: Server, { streams: { deploys, waves } }: App): Promise<void> {
+async function stop(server: Server, { streams }: App): Promise<void> {
   const closed = once(server, 'close');
   server.close();
-  deploys.close();
-  waves.close();
+  for (const each of Object.values(streams)) each.close();
   server.closeIdleConnections();
   const cut = setTimeout(() => server.closeAllConnections(), cutAfterMs);
   await closed;

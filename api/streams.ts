@@ -1,4 +1,4 @@
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { unavailable } from './problem.ts';
 import { redactingReplacer } from './redact.ts';
 
@@ -102,4 +102,11 @@ export function createStreams<T extends Followed>(deps: StreamsDeps<T>): Streams
 
 function end(response: Response, data: object): void {
   response.end(`event: end\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+/** Whether a request would rather have each change than the state of this moment. */
+export function wantsEvents(request: Request): boolean {
+  return (
+    request.accepts(['application/json', 'text/event-stream']) === 'text/event-stream' && request.method !== 'HEAD'
+  );
 }

@@ -45,6 +45,18 @@ const proofs: Readonly<Record<string, Proof>> = {
       ...within('cli', ['projects']),
     ],
   },
+  backup: {
+    tests: [
+      ...within('faults', ['backup', 'drills', 'kills-backup', 'kills-drill', 'kills-restore', 'restore-meets']),
+      ...within('faults', ['kills-swap', 'kills-replacement']),
+      'tests/stack/empty-machine',
+      ...within('workflows', ['backup', 'prune', 'restore', 'push', 'drill', 'scheduled']),
+      ...within('adapters', ['backup', 'restore', 'offsite', 'drill', 'memories']),
+      ...within('activities', ['backup', 'prune', 'restore']),
+      ...within('domain', ['backup', 'drill', 'memory', 'offsite']),
+      ...within('api', ['backups', 'maintenance', 'memories', 'offsite']),
+    ],
+  },
   /** Every pipeline, as CI runs it. */
   nodes: { tests: [], nodes: [22, 24] },
 };

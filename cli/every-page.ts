@@ -7,9 +7,10 @@ export async function everyPage<T extends z.ZodType>(
   api: Api,
   path: string,
   item: T,
+  filter: Readonly<Record<string, string>> = {},
 ): Promise<{ items: z.output<T>[]; next_cursor: null }> {
   const items: z.output<T>[] = [];
-  const query = new URLSearchParams({ limit: '200' });
+  const query = new URLSearchParams({ ...filter, limit: '200' });
   for (;;) {
     const page = await api.get(`${path}?${query.toString()}`, pageOf(item, 'Page'));
     items.push(...page.items);

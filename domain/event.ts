@@ -12,6 +12,8 @@ export const eventSchema = z
     actor: z.string(),
     deploy_id: z.string().nullable(),
     wave_id: z.string().nullable(),
+    backup_id: z.string().nullable(),
+    restore_id: z.string().nullable(),
     data: z.record(z.string(), z.unknown()),
   })
   .meta({ id: 'Event' });

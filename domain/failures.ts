@@ -11,6 +11,11 @@ export type FailureType =
   | 'ReleaseUnknown'
   | 'ReleaseMissing'
   | 'BuildFailed'
+  | 'MemberDamaged'
+  | 'MemberMissing'
+  | 'KeyMissing'
+  | 'ManifestRefused'
+  | 'PointUnknown'
   | 'GuardRefused'
   | 'RunSpecInvalid'
   | 'LockLost'
@@ -29,7 +34,15 @@ export type FailureType =
   | 'EmbeddingMismatch'
   | 'TextRefused'
   | 'CollectionUnreadable'
-  | 'GenerationUnknown';
+  | 'GenerationUnknown'
+  | 'PointUnproved'
+  | 'ScheduledRunFailed'
+  | 'PostgresToolsMissing'
+  | 'FileSetRefused'
+  | 'RestoreRefused'
+  | 'PinLost'
+  | 'FilesInUse'
+  | 'SwapRefused';
 
 /** A permanent failure in adapters and activities: carries its type to where Temporal's own error is made. */
 export class PermanentFailure extends Error {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { filesSchema } from './backup/file-set.ts';
 import { defaultRollbackMatrix } from './deploy/policy.ts';
 import { deploymentContexts, drivers, outcomes, releaseSources, type DriverName } from './deploy/words.ts';
 
@@ -275,6 +276,9 @@ export const serviceSpecSchema = z
     }),
     watch: watchSchema.prefault({}),
     policy: policySchema.prefault({}),
+    files: filesSchema.optional().meta({
+      description: 'Folders whose contents go into recovery points; `exclude`: globs of paths under them.',
+    }),
     retention: z.strictObject({ keep_releases: z.number().int().min(2).max(1_000).default(5) }).prefault({}),
   })
   .superRefine((spec, context) => {

@@ -48,6 +48,12 @@ export interface Config {
     /** How many processes of this box embed passages at the same time. */
     readonly atOnce: number;
   };
+  readonly backup: {
+    /** Of age, to which recovery points are encrypted; empty: they are not. */
+    readonly recipients: readonly string[];
+    /** A file of keys of age that drills may read them with; null: there is none on this box. */
+    readonly identitiesPath: string | null;
+  };
   /** Whether programs, images and models may be fetched from the projects that publish them. */
   readonly downloads: boolean;
   /** Where Docker is, `unix:///path` or `tcp://host:port`; looked at only when a service needs it. */
@@ -129,6 +135,12 @@ const environment = z.object({
   HOLDFAST_EMBEDDINGS_KEY: z.string().optional(),
   HOLDFAST_EMBEDDINGS_PASSAGE_PREFIX: z.string().default(''),
   HOLDFAST_EMBEDDINGS_QUERY_PREFIX: z.string().default(''),
+  HOLDFAST_BACKUP_RECIPIENTS: z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter((recipient) => recipient !== ''))
+    .pipe(z.array(z.string().regex(/^age1[0-9a-z]{10,}$/, 'public keys of age (age1…), with commas between')))
+    .default([]),
+  HOLDFAST_BACKUP_IDENTITIES: path.optional(),
 });
 
 type Environment = z.output<typeof environment>;
@@ -166,6 +178,10 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     postgres: { url: value.DATABASE_URL ?? null, database: value.HOLDFAST_DATABASE },
     qdrant: { url: value.QDRANT_URL ?? null, apiKey: value.QDRANT_API_KEY ?? null },
     embeddings: { ...embeddingSettings(value), atOnce: value.HOLDFAST_EMBEDDINGS_AT_ONCE ?? usualAtOnce(value) },
+    backup: {
+      recipients: value.HOLDFAST_BACKUP_RECIPIENTS,
+      identitiesPath: value.HOLDFAST_BACKUP_IDENTITIES ?? null,
+    },
     downloads: value.HOLDFAST_DOWNLOADS === 'on',
     dockerHost: value.DOCKER_HOST,
     api: { host: value.HOLDFAST_API_HOST, port: value.HOLDFAST_API_PORT },

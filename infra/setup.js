@@ -22,7 +22,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = 'node_modules/typescript/bin/tsc';
 const sources = ['domain', 'adapters', 'activities', 'workflows', 'workers', 'api', 'cli', 'infra', 'bench'];
 
-const benches = ['deploy', 'embed', 'qdrant', 'wave'];
+const benches = ['backup', 'deploy', 'embed', 'qdrant', 'wave'];
 
 /** @type {Record<string, (args: string[]) => number | Promise<number>>} */
 const commands = {
@@ -122,8 +122,18 @@ async function build() {
     const fresh = freshFolder();
     const { status, stdout } = spawnSync(
       process.execPath,
-      // Its memory lies with what it made: a build that was interrupted leaves nothing that the next one would trust.
-      [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh, '--tsBuildInfoFile', join(fresh, '.tsbuildinfo')],
+      // Its memory lies with what it made: a build that was interrupted leaves nothing that the next one would trust. Types
+      // are looked at by the checks: here they would take two thirds of the time, before each first start.
+      [
+        tsc,
+        '-p',
+        'tsconfig.build.json',
+        '--noCheck',
+        '--outDir',
+        fresh,
+        '--tsBuildInfoFile',
+        join(fresh, '.tsbuildinfo'),
+      ],
       { cwd: root, encoding: 'utf8' },
     );
     if (status !== 0) throw new SetupError(`The build failed:\n${stdout.trim()}`, '');

@@ -8,11 +8,13 @@ const everyMs = 30_000;
 export async function keepSchedules(
   schedules: RefreshSchedules,
   projects: ProjectStore,
+  reconcileOthers: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
       await schedules.reconcile(await refreshedProjects(projects));
+      await reconcileOthers();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       process.stderr.write(`The schedules are looked at again soon: ${reason}\n`);

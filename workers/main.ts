@@ -28,12 +28,18 @@ import { createRefreshSchedules } from '../adapters/temporal/refresh-schedules.t
 import { connectQdrant } from '../adapters/qdrant/connect.ts';
 import { watchRestarts } from '../adapters/qdrant/restarts.ts';
 import { boxPaths, embeddingProgram } from '../infra/box-paths.ts';
-import { readBuildInfo } from '../infra/build-info.ts';
+import { readBuildInfo, readVersion } from '../infra/build-info.ts';
 import { loadConfig } from '../infra/config.ts';
 import { packageRoot } from '../infra/package-root.ts';
+import { postgresPrograms } from '../infra/postgres-programs.ts';
 import { createWorkers } from './create-workers.ts';
 import { createLogger } from './logger.ts';
 import { keepSchedules } from './keep-schedules.ts';
+import { createBackupParts } from './backup-parts.ts';
+import { createDrillParts } from './drill-parts.ts';
+import { keepMemories, reconcileMemories } from './keep-memories.ts';
+import { createRestoreParts } from './restore-parts.ts';
+import { createOffsiteParts } from './offsite-parts.ts';
 import { createWaveParts } from './wave-parts.ts';
 
 /** The worker of one box: config, adapters, activities, workers. Ends when told to, or when Temporal is lost for good. */
@@ -61,15 +67,45 @@ async function main(): Promise<void> {
   const { atOnce, ...embedding } = config.embeddings;
   const turns = connect(databaseUrl(url, `${database}_ops`), { name: 'holdfast-embedding-turns', max: 1 });
   const qdrant = connectQdrant({ url: config.qdrant.url, apiKey: config.qdrant.apiKey });
+  const embeddings = openEmbeddings(embedding, {
+    program: embeddingProgram,
+    boxLimit: createBoxLimit(turns, { box: config.box, atOnce }),
+  });
   const waves = createWaveParts({
     ...{ data, ops: sql, client: temporal.client, home: config.home, box: config.box },
     ...{ sourceRoots: config.sourceRoots, env: process.env },
-    qdrant,
-    embeddings: openEmbeddings(embedding, {
-      program: embeddingProgram,
-      boxLimit: createBoxLimit(turns, { box: config.box, atOnce }),
-    }),
+    ...{ qdrant, embeddings },
     parseProgram: join(packageRoot, 'dist/adapters/parsers/parse-process.js'),
+  });
+
+  const servers = {
+    ...{ postgresUrl: url, database, qdrant: { url: config.qdrant.url, apiKey: config.qdrant.apiKey } },
+    postgresBins: await postgresPrograms(),
+  };
+  const backups = createBackupParts({
+    ...{ data, ops: sql, qdrant, client: temporal.client, home: config.home, box: config.box, env: process.env },
+    ...{ recipients: config.backup.recipients, identitiesPath: config.backup.identitiesPath },
+    version: readVersion(),
+    servers,
+    pointPublished: () => offsite.wakeAll(),
+  });
+
+  const offsite = createOffsiteParts({
+    ...{ ops: sql, client: temporal.client, points: backups.points, home: config.home, box: config.box },
+    env: process.env,
+  });
+  const drills = createDrillParts({
+    ...{ data, ops: sql, qdrant, servers, embeddings, home: config.home, box: config.box, env: process.env },
+    identitiesPath: config.backup.identitiesPath,
+    apiProgram: join(packageRoot, 'dist/api/main.js'),
+  });
+
+  const restores = createRestoreParts({
+    ...{ data, ops: sql, qdrant, client: temporal.client, servers, embeddings, drivers: box.drivers },
+    ...{ home: config.home, box: config.box, env: process.env, identitiesPath: config.backup.identitiesPath },
+    migrations: join(packageRoot, 'infra/migrations/holdfast'),
+    apiUrl: `http://${config.api.host}:${config.api.port}`,
+    agreements: [drills.agree],
   });
 
   const connection = await NativeConnection.connect(connectionOptions({ ...config.temporal, address }));
@@ -86,17 +122,24 @@ async function main(): Promise<void> {
         ...createOverrideActivities(createOverrideStore(sql)),
         ...createWatchActivities({ ...stores, runs }),
         ...waves.main,
+        ...backups.main,
+        ...offsite.main,
+        ...restores.main,
+        ...drills.main,
       },
       box: {
         ...createDeployActivities({
           ...{ ...stores, ...looks },
           freePort: () => getPort({ host: '127.0.0.1' }),
           freeBytes: () => freeBytes(config.home),
-          // Backups come with a pipeline of their own; until then the guard says that none is known.
-          recoveryPointAt: () => Promise.resolve(null),
+          recoveryPointAt: async () => (await backups.recoveryPoints.newestProven())?.taken_at ?? null,
         }),
         ...createStandActivities({ ...stores, ...looks, bootedAt: () => Date.now() - uptime() * 1_000 }),
         ...waves.box,
+        ...backups.box,
+        ...offsite.box,
+        ...restores.box,
+        ...drills.box,
       },
     },
     buildId: readBuildInfo().build_sha,
@@ -104,10 +147,23 @@ async function main(): Promise<void> {
   const stopping = new AbortController();
   try {
     void reconcilePoints(data, qdrant);
+    void readCatalog(backups);
     const server = { url: config.qdrant.url, apiKey: config.qdrant.apiKey };
-    void watchRestarts(server, () => reconcilePoints(data, qdrant), { signal: stopping.signal });
+    const putRight = async () => {
+      await reconcilePoints(data, qdrant);
+      await reconcileMemories(drills.memories, stopping.signal);
+    };
+    void watchRestarts(server, putRight, { signal: stopping.signal });
+    void keepMemories(drills.memories, stopping.signal);
     await wakeWatches(stores.services, runs, config.box);
-    const keeping = keepSchedules(createRefreshSchedules(temporal.client), createProjectStore(data), stopping.signal);
+    // Temporal may have lost a push; a target that is told twice does nothing twice.
+    void offsite.wakeAll().catch(() => undefined);
+    const keeping = keepSchedules(
+      createRefreshSchedules(temporal.client),
+      createProjectStore(data),
+      () => backups.reconcileSchedules(),
+      stopping.signal,
+    );
     // One that fails takes the other down: half a worker would take work that it cannot finish.
     await Promise.all(workers.map((worker) => worker.run()));
     stopping.abort();
@@ -142,6 +198,12 @@ async function reconcilePoints(data: Sql, qdrant: QdrantClient): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error);
     process.stderr.write(`The points could not be compared with the rows; the next wave does it: ${reason}\n`);
   }
+}
+
+/** Row B4: the manifests are the catalog, and rows are made from them: of points that were brought here, or that another database knew. */
+async function readCatalog(backups: Pick<ReturnType<typeof createBackupParts>, 'readCatalog'>): Promise<void> {
+  const suspect = await backups.readCatalog().catch((error: unknown) => String(error));
+  if (suspect !== null) process.stderr.write(`The catalog of recovery points is not to be trusted: ${suspect}\n`);
 }
 
 main().then(

@@ -13,7 +13,7 @@ import { createProof } from '../adapters/generations/prove.ts';
 import { createGenerationWriter } from '../adapters/generations/writer.ts';
 import { createParserPool } from '../adapters/parsers/pool.ts';
 import type { Sql } from '../adapters/postgres/connect.ts';
-import { databaseIncarnation } from '../adapters/postgres/database-incarnation.ts';
+import { collectionsEnding, databaseIncarnation } from '../adapters/postgres/database-incarnation.ts';
 import { createEvaluationStore } from '../adapters/postgres/evaluations.ts';
 import { createEventStore } from '../adapters/postgres/events.ts';
 import { createGenerationStore } from '../adapters/postgres/generations.ts';
@@ -108,6 +108,7 @@ export function createWaveParts(world: WaveWorld) {
         },
         wakeCollecting,
         diff: createWaveDiff(data),
+        collectionsEnding: () => collectionsEnding(data),
         ensureCollection: (name, identity) =>
           ensureCollection(qdrant, name, embeddings.identity === null ? null : dimensionsOf(identity)),
         writeBatch: createWriteBatch({

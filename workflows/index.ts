@@ -1,7 +1,15 @@
+export { backup } from './backup.ts';
 export { collectGenerations } from './collect-generations.ts';
 export { deploy } from './deploy.ts';
+export { drill } from './drill.ts';
 export { evaluation } from './evaluation.ts';
+export { prune } from './prune.ts';
+export { pull } from './pull.ts';
+export { push } from './push.ts';
 export { refreshProject } from './refresh-project.ts';
+export { restore } from './restore.ts';
+export { scheduled } from './scheduled.ts';
 export { stopService } from './stop-service.ts';
+export { validatePoint } from './validate-point.ts';
 export { watchService } from './watch-service.ts';
 export { wave } from './wave.ts';

@@ -9,7 +9,7 @@ import type { Embeddings } from '../embeddings/embedder.ts';
 import { createProof } from '../generations/prove.ts';
 import { createGenerationWriter } from '../generations/writer.ts';
 import type { Sql } from '../postgres/connect.ts';
-import { databaseIncarnation } from '../postgres/database-incarnation.ts';
+import { collectionsEnding, databaseIncarnation } from '../postgres/database-incarnation.ts';
 import { createGenerationStore } from '../postgres/generations.ts';
 import { createVectorStore } from '../postgres/vectors.ts';
 import { ensureCollection } from '../qdrant/collections.ts';
@@ -79,7 +79,7 @@ async function begin(
   wave_id: string,
 ): Promise<GenerationRef> {
   const incarnation = await databaseIncarnation(sql);
-  const collection = collectionName(embeddings.key, lexicalVersion);
+  const collection = `${collectionName(embeddings.key, lexicalVersion)}${await collectionsEnding(sql)}`;
   await ensureCollection(qdrant, collection, dimensionsOf(embeddings.key));
   const begun = await createGenerationStore(sql).begin({
     ...{ project, wave_id, parent: 0, incarnation, collection, identity: embeddings.key },

@@ -9,6 +9,12 @@ export async function databaseIncarnation(sql: Sql | TransactionSql): Promise<st
   return row.id;
 }
 
+/** What the names of this database's collections end in: empty until it was restored. */
+export async function collectionsEnding(sql: Sql | TransactionSql): Promise<string> {
+  const [row] = await sql<{ collections: string }[]>`select collections from incarnation`;
+  return row?.collections ?? '';
+}
+
 /** By whatever puts other data in the place of these. From then on nothing that began before may write. */
 export async function renewIncarnation(sql: Sql | TransactionSql): Promise<string> {
   const [row] = await sql<{ id: string }[]>`

@@ -1,13 +1,10 @@
+import type { RunOfLock } from '../../domain/lock.ts';
+import { turnFor } from '../../domain/lock.ts';
 import type { Sql } from './connect.ts';
 
 export interface LockWish {
   readonly resource: string;
   readonly mode: 'shared' | 'exclusive';
-}
-
-export interface RunOfLock {
-  readonly workflow_id: string;
-  readonly run_id: string;
 }
 
 export interface HeldLock extends LockWish, RunOfLock {
@@ -20,7 +17,11 @@ export type LockStore = ReturnType<typeof createLockStore>;
 /** Locks between pipelines (design.md). They belong to a run, and are reaped when Temporal says that the run is closed. */
 export function createLockStore(sql: Sql) {
   return {
-    /** All or none. Taking again what this run holds already gives the same tokens; a conflict gives the holders. */
+    /**
+     * All or none. Taking again what this run holds already gives the same tokens; a conflict gives the holders. A run that has
+     * the turn for a resource goes first, so that no stream of shared holders keeps an exclusive one waiting for ever; whoever
+     * holds the resource by then keeps it.
+     */
     acquire: (wishes: readonly LockWish[], run: RunOfLock): Promise<{ held: HeldLock[] } | { holders: HeldLock[] }> =>
       sql.begin(async (tx) => {
         // Taken in one order by everybody, so that two runs never wait for each other.
@@ -32,7 +33,11 @@ export function createLockStore(sql: Sql) {
           holders.push(
             ...(await tx<HeldLock[]>`
               select resource, mode, workflow_id, run_id, token from locks where resource = ${resource}
-              and run_id <> ${run.run_id} and (mode = 'exclusive' or ${mode} = 'exclusive')`),
+              and run_id <> ${run.run_id} and (mode = 'exclusive' or ${mode} = 'exclusive')
+              union all
+              select resource, mode, workflow_id, run_id, token from locks where resource = ${turnFor(resource)}
+              and run_id <> ${run.run_id}
+              and not exists (select 1 from locks where resource = ${resource} and run_id = ${run.run_id})`),
           );
         }
         if (holders.length > 0) return { holders };
@@ -53,6 +58,13 @@ export function createLockStore(sql: Sql) {
     async holds(resource: string, token: string): Promise<boolean> {
       const rows = await sql`select 1 from locks where resource = ${resource} and token = ${token}`;
       return rows.length > 0;
+    },
+
+    /** Who has a resource for itself; null: nobody. */
+    async exclusiveHolder(resource: string): Promise<HeldLock | null> {
+      const [row] = await sql<HeldLock[]>`
+        select resource, mode, workflow_id, run_id, token from locks where resource = ${resource} and mode = 'exclusive'`;
+      return row ?? null;
     },
 
     async releaseRun(runId: string): Promise<void> {

@@ -22,8 +22,8 @@ interface Migration {
 export async function migrateAll(serverUrl: string, database: string, migrationsFolder: string): Promise<void> {
   await createDatabase(serverUrl, database);
   await createDatabase(serverUrl, `${database}_ops`);
-  await migrate(databaseUrl(serverUrl, database), join(migrationsFolder, 'holdfast'));
-  await migrate(databaseUrl(serverUrl, `${database}_ops`), join(migrationsFolder, 'holdfast_ops'));
+  await migrateDatabase(databaseUrl(serverUrl, database), join(migrationsFolder, 'holdfast'));
+  await migrateDatabase(databaseUrl(serverUrl, `${database}_ops`), join(migrationsFolder, 'holdfast_ops'));
 }
 
 async function createDatabase(serverUrl: string, database: string): Promise<void> {
@@ -39,7 +39,8 @@ async function createDatabase(serverUrl: string, database: string): Promise<void
   }
 }
 
-async function migrate(url: string, folder: string): Promise<void> {
+/** One database that is there, from whatever version. Throws as `migrateAll` does. */
+export async function migrateDatabase(url: string, folder: string): Promise<void> {
   const sql = connect(url, { name: 'holdfast-migrate', max: 2 });
   try {
     // One process at a time; the others wait and then find nothing to do.

@@ -76,13 +76,14 @@ export function createTokenStore(sql: Sql) {
       }),
 
     /**
-     * The first-run admin token; null when there ever was a token. Of two callers at once, one gets it. `keep` stores it
-     * before it becomes valid: a crash in between leaves no admin whom nobody knows.
+     * The first-run admin token; null when there ever was a token, but for those that a restore onto another machine has revoked,
+     * all of them: nobody else may revoke the last admin's. Of two callers at once, one gets it. `keep` stores it before it
+     * becomes valid: a crash in between leaves no admin whom nobody knows.
      */
     ensureFirstAdmin: (keep: (token: string) => Promise<void> = nowhere): Promise<{ token: string } | null> =>
       sql.begin(async (tx) => {
         await lockTokens(tx);
-        const found = await tx`select 1 from tokens limit 1`;
+        const found = await tx`select 1 from tokens where revoked_at is null limit 1`;
         if (found.length > 0) return null;
         const { token } = await create(tx, { actor: 'admin', role: 'admin' });
         await keep(token);

@@ -5,18 +5,26 @@ import { PermanentFailure } from '../../domain/failures.ts';
 export const denseVector = 'dense';
 export const sparseVector = 'terms';
 
-const indexes = [
+/** A field of the payload that filters go by. */
+export type PayloadIndex = Parameters<QdrantClient['createPayloadIndex']>[1];
+
+const ofChunks: readonly PayloadIndex[] = [
   { field_name: 'project', field_schema: { type: 'keyword', is_tenant: true } },
   { field_name: 'born', field_schema: { type: 'integer', lookup: true, range: true } },
   { field_name: 'died', field_schema: { type: 'integer', lookup: true, range: true } },
   { field_name: 'kind', field_schema: 'keyword' },
-] as const;
+];
 
 /**
  * G11. Makes the collection of an embedding identity, as often as it is asked. `dimensions` null: nothing is embedded, points have
  * terms alone. Throws PermanentFailure `CollectionMismatch` when one of that name is another.
  */
-export async function ensureCollection(qdrant: QdrantClient, name: string, dimensions: number | null): Promise<void> {
+export async function ensureCollection(
+  qdrant: QdrantClient,
+  name: string,
+  dimensions: number | null,
+  indexes: readonly PayloadIndex[] = ofChunks,
+): Promise<void> {
   if (!(await qdrant.collectionExists(name)).exists) await create(qdrant, name, dimensions);
   const { config, payload_schema } = await qdrant.getCollection(name);
   const found = (config.params.vectors ?? {}) as Readonly<Record<string, { readonly size?: number }>>;

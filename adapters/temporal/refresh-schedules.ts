@@ -1,11 +1,11 @@
 import { ScheduleNotFoundError, ScheduleOverlapPolicy, type Client, type ScheduleOptions } from '@temporalio/client';
 import { mainTaskQueue } from '../../domain/task-queue.ts';
-import type { RefreshSchedule } from '../../domain/project/policy.ts';
+import type { Timing } from '../../domain/schedule/timing.ts';
 
 /** A project, and when it is refreshed by itself; null: only on demand. */
 export interface Refreshed {
   readonly project: string;
-  readonly schedule: RefreshSchedule | null;
+  readonly schedule: Timing | null;
 }
 
 export type RefreshSchedules = ReturnType<typeof createRefreshSchedules>;
@@ -53,7 +53,7 @@ export function createRefreshSchedules(client: Client) {
   };
 }
 
-function optionsOf(project: string, schedule: RefreshSchedule) {
+function optionsOf(project: string, schedule: Timing) {
   return {
     scheduleId: idOf(project),
     spec: 'cron' in schedule ? { cronExpressions: [schedule.cron] } : { intervals: [{ every: schedule.every_ms }] },

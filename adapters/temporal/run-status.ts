@@ -1,5 +1,5 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type { RunOfLock } from '../postgres/locks.ts';
+import type { RunOfLock } from '../../domain/lock.ts';
 
 /** Is this run over? A run that Temporal does not know any more is: only its history can outlive it. */
 export function createRunStatus(client: Client) {

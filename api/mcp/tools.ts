@@ -14,6 +14,9 @@ const notTools = [
   'source_upload',
   ...(['project_webhook', 'project_webhook_secret'] as const),
   ...(['metrics_show', 'service_register', 'token_create', 'token_list', 'token_revoke'] as const),
+  // What takes away the last way back, or says when: a person's.
+  ...(['backup_prune', 'backup_unpin', 'schedule_put', 'offsite_put', 'offsite_remove', 'backup_key_trust'] as const),
+  ...(['restore_start', 'restore_cancel', 'restore_undo', 'restore_release'] as const),
   ...(['proposal_approve', 'proposal_reject', 'question_set_put', 'export_read', 'import_apply'] as const),
 ] as const;
 
@@ -33,7 +36,16 @@ interface Hints {
 
 const changing: Readonly<Record<Changing, Hints>> = {
   search: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  drill_start: { destructiveHint: true, idempotentHint: false, openWorldHint: false },
+  memory_create: { destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  memory_forget: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  memory_search: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   source_file_remove: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  backup_create: { destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  backup_push: { destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  backup_pull: { destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  backup_validate: { destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  backup_pin: { destructiveHint: false, idempotentHint: true, openWorldHint: false },
   evaluation_start: { destructiveHint: false, idempotentHint: false, openWorldHint: false },
   service_stop: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
   safe_mode_clear: { destructiveHint: false, idempotentHint: true, openWorldHint: false },
@@ -63,6 +75,8 @@ const descriptions: Readonly<Partial<Record<ToolName, string>>> = {
     'Search the projects that are named, and no others. Hits come best first, each with its project, source, path, heading and offsets. Look at degraded before calling an empty answer nothing: it says what was away.',
   evaluation_start:
     'Measure the answers to a question set of a project. Answers at once; call evaluation_show with its id until result.state is done or failed.',
+  backup_create:
+    'Make a recovery point. Answers at once with its run; call backup_run_show with its id until closed_at is set. Only the outcome published means that there is one.',
   deploy_show: 'One deploy with its evidence: how far it got, and once closed_at is set, its outcome and why.',
   project_propose:
     'Propose a new project. Nothing is in force before a person approves it: proposal_show with its id says what became of it.',

@@ -1,4 +1,3 @@
-import type { Request } from 'express';
 import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { z } from 'zod';
@@ -16,7 +15,7 @@ import { page, readCursor } from '../page.ts';
 import { ApiProblem } from '../problem.ts';
 import type { Route } from '../route.ts';
 import { busyWith, type Runs } from '../runs.ts';
-import type { Streams } from '../streams.ts';
+import { wantsEvents, type Streams } from '../streams.ts';
 import { knownProject } from './project.ts';
 
 export interface WaveRouteDeps {
@@ -130,12 +129,6 @@ export async function withProgress(
   if (wave.plan === null) return { ...wave, progress: null };
   const { items: all, done, quarantined, failed, chunks } = await items.tally(id);
   return { ...wave, progress: { items: all, done, quarantined, failed, chunks } };
-}
-
-function wantsEvents(request: Request): boolean {
-  return (
-    request.accepts(['application/json', 'text/event-stream']) === 'text/event-stream' && request.method !== 'HEAD'
-  );
 }
 
 export function showWave(runs: Runs): (wave: ShownWave) => Wave {

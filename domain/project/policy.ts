@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cron } from './cron.ts';
+import { timingSchema } from '../schedule/timing.ts';
 import { questionSetName } from './question-set.ts';
 import { itemPath, sourceName } from './source.ts';
 
@@ -31,13 +31,8 @@ const evaluation = z.strictObject({
 });
 export type EvaluationBounds = z.output<typeof evaluation>;
 
-const schedule = z.union([
-  z.strictObject({ cron }),
-  z.strictObject({ every_ms: z.number().int().min(60_000).max(31_536_000_000) }),
-]);
-
 const refresh = z.strictObject({
-  schedule: schedule.nullable().meta({ description: 'null: only on demand.' }),
+  schedule: timingSchema.nullable().meta({ description: 'null: only on demand.' }),
   webhook: z.boolean().meta({ description: 'Whether a git host may start it.' }),
 });
 
@@ -65,7 +60,6 @@ export const projectPolicySchema = z
   .meta({ id: 'ProjectPolicy' });
 export type ProjectPolicy = z.output<typeof projectPolicySchema>;
 export type CanaryBound = ProjectPolicy['canary'];
-export type RefreshSchedule = z.output<typeof schedule>;
 
 /** As it is proposed: what is left out is taken from the template. */
 export const givenPolicySchema = z

@@ -1,7 +1,7 @@
 import type { QdrantServer } from '../../adapters/qdrant/connect.ts';
 import type { Config } from '../config.ts';
 import { apiUrl, forgetAddresses, publishAddresses, type StackAddresses } from './addresses.ts';
-import { apps as allApps, startApps } from './apps.ts';
+import { apps as allApps, startApps, type Servers } from './apps.ts';
 import { prepareDownloads, type Downloads } from './download/downloads.ts';
 import { ensureFirstToken, type FirstToken } from './first-token.ts';
 import { prepareHome, type Home } from './home.ts';
@@ -34,9 +34,19 @@ export interface Stack extends StackAddresses {
 const serverTimeoutMs = 60_000;
 const givenTimeoutMs = 5_000;
 
+export interface BeforeApps {
+  readonly config: Config;
+  readonly home: Home;
+  readonly servers: Servers;
+  readonly report: Report;
+  readonly signal: AbortSignal;
+}
+
 export interface StackOptions {
   /** Also the worker and the API. */
   readonly apps: boolean;
+  /** With the servers up, and before anything of ours runs. */
+  readonly beforeApps?: (at: BeforeApps) => Promise<void>;
   /** Ends a start that is under way. */
   readonly signal: AbortSignal;
 }
@@ -45,7 +55,11 @@ export interface StackOptions {
  * Finds or starts the servers, and with `apps` the worker and the API, and keeps all of them alive. Throws StackError, or
  * AlreadyRunning, after stopping whatever it had started.
  */
-export async function startStack(config: Config, report: Report, { apps, signal }: StackOptions): Promise<Stack> {
+export async function startStack(
+  config: Config,
+  report: Report,
+  { apps, beforeApps, signal }: StackOptions,
+): Promise<Stack> {
   const home = await report.step(
     'data folder',
     () => prepareHome(config),
@@ -64,6 +78,7 @@ export async function startStack(config: Config, report: Report, { apps, signal 
     const { ports } = reserved;
     const downloads = prepareDownloads({ enabled: config.downloads, cache: config.cache, say, signal });
     const servers = await startServers({ config, home, reserved, downloads, supervision, report, signal });
+    await beforeApps?.({ config, home, servers, report, signal });
     const modelFolder = apps ? await prepareModel(config, home.root, downloads, report) : null;
     const starting = { config, home, servers, modelFolder, supervision, report, signal, which: allApps };
     const token = apps ? await ensureFirstToken(home, servers.database_url, config.postgres.database) : null;

@@ -9,11 +9,12 @@ import { startApi, type TestApi } from './start-api.ts';
 
 let api: TestApi;
 // There are more actions to ask without a token than a minute allows.
-beforeAll(async () => (api = await startApi({ limits: { failedLoginsPerMinute: 1_000 } })));
+beforeAll(async () => (api = await startApi({ limits: { failedLoginsPerMinute: 1_000 }, ownNamespace: true })));
 afterAll(() => api.close());
 
 const table = Object.entries<Action>(actions);
-const example = ({ path }: Action): string => path.replace('{name}', 'unknown').replace('{id}', '000000000000');
+const example = ({ path }: Action): string =>
+  path.replace('{name}', 'unknown').replace('{id}', '000000000000').replace('{stamp}', '20261122T020000Z-0000');
 
 test('O1 every action has a path and method of its own', () => {
   const keys = table.map(([, { method, path }]) => `${method} ${path}`);

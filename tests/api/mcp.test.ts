@@ -29,8 +29,12 @@ const toolNames = [
   ...['wave_start', 'wave_list', 'wave_show', 'wave_items', 'wave_approve', 'wave_pause', 'wave_resume', 'wave_cancel'],
   ...['wave_retry', 'wave_complete', 'project_refresh', 'project_rollback', 'project_release', 'generation_list'],
   ...['source_status', 'source_files', 'source_file_remove'],
-  ...['search', 'evaluation_start', 'evaluation_list', 'evaluation_show'],
-  ...['event_list'],
+  ...['search', 'drill_start', 'drill_list', 'drill_show'],
+  ...['memory_create', 'memory_list', 'memory_show', 'memory_forget', 'memory_search'],
+  ...['evaluation_start', 'evaluation_list', 'evaluation_show'],
+  ...['backup_create', 'backup_list', 'backup_show', 'backup_validate', 'backup_pin', 'backup_push', 'backup_pull'],
+  ...['offsite_list', 'offsite_show', 'backup_run_list', 'backup_run_show', 'restore_list', 'restore_show'],
+  ...['backup_key_show', 'schedule_list', 'event_list'],
 ];
 const roleOf = (name: string) => actions[name as ActionName].role ?? 'viewer';
 
@@ -76,7 +80,8 @@ describe.each(eras)('protocol %s', (version, mode) => {
         ...['boolean', 'boolean', 'boolean'],
       ]);
       // A search is a question too long for a path.
-      expect([name, readOnlyHint]).toEqual([name, method === 'get' || name === 'search']);
+      const asks = method === 'get' || ['search', 'memory_search'].includes(name);
+      expect([name, readOnlyHint]).toEqual([name, asks]);
       expect([name, inputSchema.type, outputSchema?.['type']]).toEqual([name, 'object', 'object']);
       expect(Object.keys(inputSchema.properties ?? {}).includes('idempotency_key')).toBe(method === 'post');
       expect(JSON.stringify([inputSchema, outputSchema])).not.toContain('$ref');

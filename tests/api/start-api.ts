@@ -13,6 +13,7 @@ import { createInstanceStore } from '../../adapters/postgres/instances.ts';
 import { createTokenStore } from '../../adapters/postgres/tokens.ts';
 import { connectQdrant, type QdrantServer } from '../../adapters/qdrant/connect.ts';
 import { connectTemporal, type Temporal } from '../../adapters/temporal/connect.ts';
+import { ensureNamespace } from '../../adapters/temporal/namespace.ts';
 import { createApp, type App, type AppDeps } from '../../api/app.ts';
 import { createLogger } from '../../api/log.ts';
 import { createParts } from '../../api/parts.ts';
@@ -85,6 +86,8 @@ export interface TestApiOptions extends Partial<Pick<AppDeps, 'limits' | 'stream
   readonly temporalAddress?: string;
   readonly qdrant?: QdrantServer;
   readonly embeddings?: Embeddings;
+  /** Of its own: what it starts is in nobody's way. */
+  readonly ownNamespace?: boolean;
 }
 
 export const uiUrl = 'http://127.0.0.1:8233';
@@ -100,7 +103,9 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     connect(databases.dataUrl, { name: 'test-api-data', max: 8 }),
   ];
   const address = options.temporalAddress ?? servers().temporalAddress;
-  const temporal = connectTemporal({ address, namespace });
+  const own = options.ownNamespace === true ? `t-${randomBytes(4).toString('hex')}` : namespace;
+  const temporal = connectTemporal({ address, namespace: own });
+  if (own !== namespace) await ensureNamespace(temporal.connection, own);
   const qdrant = connectQdrant(options.qdrant ?? servers().qdrant);
   const build = { build_sha: 'abc', build_time: '2025-01-01T00:00:00Z', build_branch: 'main' };
   const [sql, keys, data] = pools;
@@ -111,6 +116,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const parts = createParts({
     embeddings: options.embeddings ?? createLexicalOnly('a test that embeds nothing'),
     webhookKey: () => Promise.resolve('a key of this test'),
+    env: process.env,
     ...{ sql, keys, data, home, sourceRoots, temporal, qdrant, namespace, uiUrl, build, version: '0.0.0', thisBox },
   });
   const lines: string[] = [];
@@ -132,8 +138,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     ask: (method, path, ask = {}) =>
       request(`${base}${path}`, method, { token: method === 'PUT' ? tokens.admin : tokens.operator, ...ask }),
     async close() {
-      app.streams.deploys.close();
-      app.streams.waves.close();
+      for (const each of Object.values(app.streams)) each.close();
       server.closeAllConnections();
       server.close();
       // A retry that finds the connection closed throws where nobody can catch it.

@@ -6,7 +6,7 @@ import { startApi, type Reply, type TestApi } from './start-api.ts';
 let api: TestApi;
 const own = 'p01-own';
 const other = 'p02-other';
-const ids = { wave: '', proposal: '', evaluation: '' };
+const ids = { wave: '', proposal: '', evaluation: '', memory: '' };
 const scoped = new Map<Role, string>();
 
 beforeAll(async () => {
@@ -20,6 +20,10 @@ beforeAll(async () => {
   await api.databases.ops`
     insert into evaluations (id, subject, project, question_set, settings, result, actor)
     values (${ids.evaluation}, ${`project/${other}/q`}, ${other}, 'q', '{}', '{}', 'anna')`;
+  ids.memory = randomUUID();
+  await api.databases.data`
+    insert into memories (id, type, project, text, provenance, confidence, terms, weights, actor)
+    values (${ids.memory}, 'knowledge', ${other}, 'a secret', '{"kind":"person"}', 1, '{}', '{}', 'anna')`;
   for (const role of ['viewer', 'agent', 'operator'] as const) {
     const made = await create({ actor: `scoped-${role}`, role, projects: [own] });
     expect(made.status).toBe(201);
@@ -51,11 +55,15 @@ function askedOf(name: ActionName): { method: string; path: string; body: object
       ? ids.proposal
       : path.includes('/evaluations/')
         ? ids.evaluation
-        : other;
+        : path.includes('/memories/')
+          ? ids.memory
+          : other;
   const query = path.endsWith('/files') && method !== 'get' ? '?path=a.md' : '';
   const filled = path.replace('{id}', id).replace(/\{\w+\}/g, 'files') + query;
   const bodies: Partial<Record<ActionName, object>> = {
     search: { query: 'q', projects: [`Alias of ${other}`] },
+    memory_search: { query: 'q', projects: [`Alias of ${other}`] },
+    memory_create: { type: 'knowledge', text: 'x', provenance: { kind: 'person' }, project: other },
     evaluation_start: { project: other, question_set: 'q' },
     project_propose: { project: other, spec: { title: 'T', sources: [{ kind: 'upload', name: 'files' }] } },
     project_refine_propose: { base_version: 1, spec: { title: 'U' }, reason: 'because' },

@@ -185,8 +185,21 @@ describeDocker('containers', () => {
     expect(secrets.length).toBe(5);
   });
 
-  // In CI what is kept is seen where servers of the machine are started again.
+  // In CI what is kept, and what is restored, is seen where servers of the machine are started again.
   if (fullSize) {
+    test('B6 without an API: a container of its own restores with the volumes and secrets of the one that is stopped', async () => {
+      const made = await stack.run('holdfast', 'holdfast backup create --wait --json | tail -n 1');
+      const { stamp } = JSON.parse(made) as { stamp: string };
+      await stack.compose(['stop', 'holdfast']);
+      const asked = ['backup', 'restore', stamp, '--confirm-service-stopped', '--confirm', stamp.slice(-4)];
+      await stack.compose(['run', '--rm', '-T', 'holdfast', ...asked]);
+      await stack.compose(['up', '--detach', 'holdfast']);
+      await until(health, ({ status }) => status === 'ok');
+      const { items } = (await ask('GET', '/v1/restores')) as { items: { id: string; phase: string }[] };
+      expect(items).toMatchObject([{ phase: 'held', result: { live: 'restored' } }]);
+      expect(await stack.run('holdfast', 'holdfast restore undo --wait 2>&1')).toContain('undone');
+    });
+
     test('down and up again keeps what is known, and what should run runs', async () => {
       const before = await ask('GET', '/v1/services/web');
       await stack.compose(['--profile', 'worker', 'down', '--timeout', '10']);

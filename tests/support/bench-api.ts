@@ -47,6 +47,7 @@ export async function startBenchApi({
       data,
       sourceRoots: [],
       home: tmpdir(),
+      env: process.env,
       temporal: temporal as never,
       qdrant,
       namespace,

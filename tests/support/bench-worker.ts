@@ -10,6 +10,8 @@ export interface Fault {
   readonly activity: string;
   readonly nth: number;
   readonly when: 'before' | 'during' | 'after';
+  /** So far into its work; default: a moment. */
+  readonly ms?: number;
 }
 
 export interface Death {

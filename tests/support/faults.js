@@ -8,7 +8,7 @@ const donePath = `${planPath}.done`;
 const seenPath = `${planPath}.seen`;
 const attemptsPath = `${planPath}.attempts`;
 
-/** @typedef {{ activity: string, nth: number, when: 'before' | 'during' | 'after' }} Fault */
+/** @typedef {{ activity: string, nth: number, when: 'before' | 'during' | 'after', ms?: number }} Fault */
 
 /** @returns {Fault[]} */
 const plan = () => JSON.parse(readFileSync(planPath, 'utf8'));
@@ -31,13 +31,14 @@ function callNumber(activity, run, id) {
   return calls.indexOf(mine) + 1;
 }
 
-/** @param {string} activity @param {number} nth @param {Fault['when']} when */
-function isDue(activity, nth, when) {
-  const due = plan().some((fault) => fault.activity === activity && fault.nth === nth && fault.when === when);
+/** @param {string} activity @param {number} nth @param {Fault['when']} when @returns {Fault | undefined} */
+function dueFault(activity, nth, when) {
+  const due = plan().find((fault) => fault.activity === activity && fault.nth === nth && fault.when === when);
   const done = lines(donePath)
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
-  return due && !done.some((fault) => fault.activity === `${activity}#${nth}` && fault.when === when);
+  const isDone = done.some((fault) => fault.activity === `${activity}#${nth}` && fault.when === when);
+  return isDone ? undefined : due;
 }
 
 const create = Worker.create.bind(Worker);
@@ -50,14 +51,15 @@ Worker.create = (options) => {
         const nth = callNumber(activityType, workflowExecution?.runId ?? '', activityId);
         appendFileSync(attemptsPath, `${Date.now()}\n`);
         const name = `${activityType}#${nth}`;
-        if (isDue(activityType, nth, 'before')) die(name, 'before');
-        const isMidway = isDue(activityType, nth, 'during');
+        if (dueFault(activityType, nth, 'before') !== undefined) die(name, 'before');
+        const midway = dueFault(activityType, nth, 'during');
         // A moment into the work, which is shorter where it is only a row.
-        if (isMidway) setTimeout(() => die(name, 'during'), taskQueue.startsWith('box-') ? 40 : 2);
+        const usualMs = taskQueue.startsWith('box-') ? 40 : 2;
+        if (midway !== undefined) setTimeout(() => die(name, 'during'), midway.ms ?? usualMs);
         const result = await next(input);
         // Work that was over by then is not heard of either, or the death would be that of the next one.
-        if (isMidway) await new Promise(() => undefined);
-        if (isDue(activityType, nth, 'after')) die(name, 'after');
+        if (midway !== undefined) await new Promise(() => undefined);
+        if (dueFault(activityType, nth, 'after') !== undefined) die(name, 'after');
         return result;
       },
     },

@@ -8,6 +8,8 @@ import { startStack } from '../../infra/stack/stack.ts';
 import { removeAbandonedHomes } from './abandoned-homes.ts';
 import { removeAbandonedDaemons, startDockerDaemon } from './docker-daemon.ts';
 import { withoutDocker } from './without-docker.ts';
+import { demandPrograms } from './installed-programs.ts';
+import { sshPackages } from './ssh-server.ts';
 import { buildWorkflowBundle } from './workflow-bundle.ts';
 
 /**
@@ -20,7 +22,7 @@ export default async function setup(): Promise<void> {
   process.env['HOLDFAST_TEST_BUNDLE'] ??= await buildWorkflowBundle();
   await Promise.all([removeAbandonedHomes(), removeAbandonedDaemons()]);
   stopOnSignals();
-  const started = await Promise.allSettled([startServers(), startDocker()]);
+  const started = await Promise.allSettled([startServers(), startDocker(), demandPrograms(sshPackages)]);
   const failed = started.find(({ status }) => status === 'rejected');
   if (failed === undefined) return;
   await stopAll();

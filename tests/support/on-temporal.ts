@@ -3,6 +3,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import { boxTaskQueue } from '../../domain/task-queue.ts';
 import type { RunReference } from '../../adapters/temporal/start-alone.ts';
+import { permanentFailures } from '../../workers/interceptors.ts';
 import { quietTemporal, replayFinished } from './replay.ts';
 import { servers } from './servers.ts';
 import { workflowBundle } from './workflow-bundle.ts';
@@ -79,7 +80,8 @@ async function startWorkers(names: readonly string[]): Promise<OwnWorkers> {
   const activities = Object.fromEntries(
     names.map((name) => [name, (...args: unknown[]): unknown => current[name]?.(...args)]),
   );
-  const common = { connection: native, namespace, activities };
+  const interceptors = { activity: [() => ({ inbound: permanentFailures() })] };
+  const common = { connection: native, namespace, activities, interceptors };
   const both = await Promise.all([
     Worker.create({ ...common, taskQueue: mainQueue, workflowBundle: workflowBundle() }),
     Worker.create({ ...common, taskQueue: boxTaskQueue(ownBox) }),

@@ -32,10 +32,12 @@ export interface WaveBenchOptions {
   readonly embeddings?: 'none';
   /** What is said of the stub's vectors; default: the truth. */
   readonly dimensions?: number;
+  /** More of the worker's environment. */
+  readonly worker?: Readonly<Record<string, string>>;
 }
 
 /** A real worker, and a project of one folder. Everything under names of its own. */
-export async function createWaveBench({ spec = {}, embeddings, dimensions }: WaveBenchOptions = {}) {
+export async function createWaveBench({ spec = {}, embeddings, dimensions, worker: more = {} }: WaveBenchOptions = {}) {
   const databases = await freshDatabases();
   const namespace = `t-${randomUUID().slice(0, 8)}`;
   const home = await mkdtemp(join(tmpdir(), 'holdfast-waves-'));
@@ -49,7 +51,7 @@ export async function createWaveBench({ spec = {}, embeddings, dimensions }: Wav
   const [waves, items] = [createWaveStore(databases.ops), createWaveItemStore(databases.data)];
   const [projects, generations] = [createProjectStore(databases.data), createGenerationStore(databases.data)];
   const runs = createWaveRuns(client);
-  const env =
+  const stubbed =
     embeddings === 'none'
       ? { HOLDFAST_EMBEDDINGS: 'none' }
       : {
@@ -57,6 +59,7 @@ export async function createWaveBench({ spec = {}, embeddings, dimensions }: Wav
           HOLDFAST_EMBEDDINGS_MODEL: stubModel,
           HOLDFAST_EMBEDDINGS_DIMENSIONS: String(dimensions ?? stubDimensions),
         };
+  const env = { ...stubbed, ...more };
   const worker = createBenchWorker({ home, databases, namespace, env });
   const project = await register(spec);
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createCollectActivities } from '../../activities/collect.ts';
 import { databaseIncarnation } from '../../adapters/postgres/database-incarnation.ts';
-import { createLockStore, type LockWish, type RunOfLock } from '../../adapters/postgres/locks.ts';
+import { createLockStore, type LockWish } from '../../adapters/postgres/locks.ts';
+import type { RunOfLock } from '../../domain/lock.ts';
 import {
   allPoints,
   allRows,

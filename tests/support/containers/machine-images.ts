@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { loadConfig } from '../../../infra/config.ts';
 import { packageRoot } from '../../../infra/package-root.ts';
+import { postgresPrograms } from '../../../infra/postgres-programs.ts';
 import { embeddedQdrant } from '../../../infra/stack/qdrant/embedded.ts';
 import { installedPostgres, onPath } from '../../../infra/stack/prerequisites.js';
 import { importImage } from './import-image.ts';
@@ -40,8 +41,10 @@ export async function importBaseImages(socketPath: string, name: string): Promis
 
 async function baseParts() {
   const { stdout: gitPrograms } = await run('git', ['--exec-path']);
+  const [bin = ''] = await postgresPrograms();
+  const clients = ['pg_dump', 'pg_restore'].map((name) => join(bin, name));
   return {
-    programs: ['tini', 'git', process.execPath],
+    programs: ['tini', 'git', 'zstd', 'sqlite3', ...clients, process.execPath],
     paths: [gitPrograms.trim(), '/etc/ssl/certs/ca-certificates.crt'],
     files: {},
     folders: [],

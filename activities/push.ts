@@ -1,0 +1,96 @@
+import { readLocalPoint } from '../adapters/offsite/local-point.ts';
+import type { OffsiteTarget, OffsiteProgress } from '../adapters/offsite/target.ts';
+import type { EventStore } from '../adapters/postgres/events.ts';
+import type { DuePoint, OffsiteStore, StoredTarget } from '../adapters/postgres/offsite.ts';
+import type { PushSaid } from '../domain/offsite/run.ts';
+import { OffsiteTrouble } from '../domain/offsite/trouble.ts';
+import { beating } from './heartbeat.ts';
+
+export interface PushRowDeps {
+  readonly offsite: OffsiteStore;
+  readonly events: EventStore;
+}
+
+export interface PushDeps {
+  readonly offsite: Pick<OffsiteStore, 'find' | 'beginCopy' | 'tell'>;
+  readonly openTarget: (target: StoredTarget, signal: AbortSignal) => Promise<OffsiteTarget>;
+  /** Of a published point. */
+  readonly folderOf: (stamp: string) => string;
+}
+
+/** How often people are told how far it is. */
+const tellEveryMs = 2_000;
+
+/** What a push does to rows; any worker can. Each may be repeated. */
+export function createPushRowActivities({ offsite, events }: PushRowDeps) {
+  return {
+    nextToPush: (target: string): Promise<DuePoint | null> => offsite.nextToPush(target),
+
+    /** One event a change of state: of the target, and of the point that counts as off-host from now on. */
+    async recordPush(target: string, stamp: string, said: PushSaid, once: string): Promise<void> {
+      const changed = await offsite.record(target, stamp, said);
+      const { state, reason, bytes } = said;
+      const type = state === 'verified' ? 'offsite.verified' : changed ? `offsite.${state}` : null;
+      if (type === null) return;
+      await events.append({
+        ...{ type, subject: `offsite/${target}`, actor: 'holdfast', once: `${once}/${type}` },
+        data: { target, stamp, reason, bytes },
+      });
+    },
+  };
+}
+
+export type PushRowActivities = ReturnType<typeof createPushRowActivities>;
+
+/** On the box whose points they are. */
+export function createPushActivities({ offsite, openTarget, folderOf }: PushDeps) {
+  return {
+    /**
+     * One try to make one copy. What the target says is a result: whether and when it is tried again is decided by the run. A try
+     * that is lost goes on where it was, and reads nothing back twice.
+     */
+    pushPoint: (name: string, due: DuePoint): Promise<PushSaid> =>
+      beating<string[], PushSaid>([], async (verified, beat, signal) => {
+        const target = await offsite.find(name);
+        if (target === null) return { state: 'gone', reason: `There is no target ${name} any more`, bytes: 0 };
+        await offsite.beginCopy(name, due);
+        const opened = await openTarget(target, signal);
+        let there = 0;
+        try {
+          const point = await readLocalPoint(folderOf(due.stamp));
+          const findings = await opened.put(point, {
+            progress: teller((bytes) => offsite.tell(name, due.stamp, (there = bytes))),
+            verified,
+            onVerified: (member) => beat((verified = [...verified, member])),
+          });
+          const bad = findings.find(({ ok }) => !ok);
+          if (bad === undefined) return { state: 'verified', reason: 'read back whole', bytes: due.bytes };
+          return { state: 'damaged', reason: `${bad.check}: ${bad.reason}`, bytes: there };
+        } catch (error) {
+          signal.throwIfAborted();
+          return { ...saidOf(error, due.stamp), bytes: there };
+        } finally {
+          await opened.close();
+        }
+      }),
+  };
+}
+
+export type PushActivities = ReturnType<typeof createPushActivities>;
+
+/** Anything that is no trouble of the target's is a fault, and is tried again by Temporal. */
+function saidOf(error: unknown, stamp: string): Pick<PushSaid, 'state' | 'reason'> {
+  if (error instanceof OffsiteTrouble) return { state: error.kind, reason: error.message };
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+    return { state: 'gone', reason: `${stamp} is not whole on this box any more` };
+  throw error;
+}
+
+function teller(tell: (bytes: number) => Promise<void>): (progress: OffsiteProgress) => void {
+  let toldAt = 0;
+  return ({ step, done_bytes }) => {
+    if (step !== 'upload' || Date.now() - toldAt < tellEveryMs) return;
+    toldAt = Date.now();
+    tell(done_bytes).catch(() => undefined);
+  };
+}

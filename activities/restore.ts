@@ -1,0 +1,128 @@
+import type { BesideRestore } from '../adapters/restore/beside.ts';
+import type { FileSides } from '../adapters/restore/file-sides.ts';
+import type { RunningServices } from '../adapters/restore/running-services.ts';
+import type { Sides } from '../adapters/restore/sides.ts';
+import type { Preflight } from '../adapters/restore/preflight.ts';
+import type { RestoreHealth } from '../adapters/restore/health.ts';
+import { PermanentFailure } from '../domain/failures.ts';
+import type { PreflightReport } from '../domain/restore/preflight.ts';
+import type { RestoreReference, WantedSet } from '../domain/restore/run.ts';
+import type { RestoreRequest } from '../domain/restore/schemas.ts';
+import { withHeartbeat } from './heartbeat.ts';
+
+export interface RestoreVerdict {
+  readonly ok: boolean;
+  readonly reason: string;
+  readonly detail: object;
+}
+
+export interface RestoreDeps {
+  readonly preflight: Preflight;
+  readonly beside: BesideRestore;
+  readonly sides: Sides;
+  readonly files: FileSides;
+  readonly running: RunningServices;
+  readonly health: RestoreHealth;
+  /** Of the lock on the data (G9). */
+  readonly holdsLock: (token: string) => Promise<boolean>;
+}
+
+/** What a restore does on the box that the point and the folders are on. Each looks at how far an earlier attempt got. */
+export function createRestoreActivities(deps: RestoreDeps) {
+  const { preflight, beside, sides, files, running, health } = deps;
+
+  /** Before anything that everybody sees is changed. */
+  async function demandLock({ lock_token }: RestoreReference): Promise<void> {
+    if (lock_token !== null && (await deps.holdsLock(lock_token))) return;
+    throw new PermanentFailure('LockLost', 'This restore does not hold the data any more');
+  }
+
+  return {
+    preflight: (ref: RestoreReference, request: RestoreRequest): Promise<PreflightReport> =>
+      withHeartbeat((signal) => preflight(ref, request, signal)),
+
+    /** What was let in before the lock was taken is over, and what it noted for the audit is carried over. */
+    async settleWriters(ref: RestoreReference): Promise<RestoreVerdict> {
+      await demandLock(ref);
+      return withHeartbeat((signal) => sides.settleWriters(signal));
+    },
+
+    restoreDatabase: (ref: RestoreReference): Promise<{ ms: number }> =>
+      withHeartbeat((signal) => timed(() => beside.database(ref, signal))),
+
+    /** `rebuilt`: those whose points were computed from Postgres, and why. */
+    restoreCollections: (
+      ref: RestoreReference,
+      vectors: boolean,
+    ): Promise<{ ms: number; rebuilt: readonly string[] }> =>
+      withHeartbeat((signal) => timed(() => beside.collections(ref, vectors, signal))),
+
+    unpackFiles: (ref: RestoreReference, set: string): Promise<{ ms: number; files: number; bytes: number }> =>
+      withHeartbeat((signal) => timed(() => files.unpack(ref, set, signal))),
+
+    /** L2, of just the objects that are to be live. */
+    compare: (ref: RestoreReference): Promise<RestoreVerdict> => withHeartbeat((signal) => beside.compare(ref, signal)),
+
+    /** Brought forward to this version, with nothing left of waves that ran when the point was taken. */
+    makeReady: (ref: RestoreReference): Promise<object> => withHeartbeat(() => sides.makeReady(ref)),
+
+    /** Really, whatever was said. */
+    servicesStopped: ({ stamp }: RestoreReference, sets: readonly WantedSet[]): Promise<RestoreVerdict> =>
+      withHeartbeat((signal) => running.whoUses(stamp, sets, signal)),
+
+    replaceFiles: (ref: RestoreReference, set: string): Promise<void> =>
+      withHeartbeat(async () => {
+        await demandLock(ref);
+        await files.replace(ref, set);
+      }),
+
+    swapDatabase: (ref: RestoreReference): Promise<{ ms: number }> =>
+      withHeartbeat(() =>
+        timed(async () => {
+          await demandLock(ref);
+          await sides.swap(ref);
+          return {};
+        }),
+      ),
+
+    /** What is not in the swapped database and has to agree with it: tombstones, memories, points. After either way. */
+    takeOver: (ref: RestoreReference): Promise<object> => withHeartbeat((signal) => sides.takeOver(ref, signal)),
+
+    health: (ref: RestoreReference): Promise<RestoreVerdict> => withHeartbeat((signal) => health(ref, signal)),
+
+    /** Where nothing was swapped it does nothing. */
+    swapBack: (ref: RestoreReference): Promise<void> =>
+      withHeartbeat(async () => {
+        await demandLock(ref);
+        await sides.swapBack(ref);
+      }),
+
+    undoFiles: (ref: RestoreReference, set: string): Promise<void> =>
+      withHeartbeat(async () => {
+        await demandLock(ref);
+        await files.undo(ref, set);
+      }),
+
+    /** All of the side that is not live: what was restored. */
+    dropRestored: (ref: RestoreReference): Promise<void> =>
+      withHeartbeat(async (signal) => {
+        await files.drop(ref, 'restored');
+        await sides.drop(ref, 'restored', signal);
+      }),
+
+    /** All of the side that is not live: what was there before. There is no undo after it. */
+    dropOld: (ref: RestoreReference): Promise<void> =>
+      withHeartbeat(async (signal) => {
+        await files.drop(ref, 'old');
+        await sides.drop(ref, 'old', signal);
+      }),
+  };
+}
+
+export type RestoreActivities = ReturnType<typeof createRestoreActivities>;
+
+async function timed<T extends object>(work: () => Promise<T>): Promise<T & { readonly ms: number }> {
+  const from = performance.now();
+  const done = await work();
+  return { ...done, ms: Math.round(performance.now() - from) };
+}

@@ -1,0 +1,3 @@
+import { targetContract } from './contract.ts';
+
+targetContract('sftp');
