@@ -1,39 +1,34 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { packageRoot } from '../infra/package-root.ts';
+import type { Pauses, Written } from './backup-writer.ts';
 
-/** The longest that one write took, in ms, and how many there were. */
-export interface Pauses {
-  readonly postgres: number;
-  readonly qdrant: number;
-  readonly writes: number;
-}
+const program = join(packageRoot, 'dist/bench/backup-writer.js');
 
-/** One small write of each store; `at`: how many there were before it. */
-export type Writes = Readonly<Record<'postgres' | 'qdrant', (at: number) => Promise<unknown>>>;
-
-const betweenMs = 5;
-
-/** One writer of each store, which writes all the time, as a wave does between its batches. */
+/**
+ * One writer of each store, which writes all the time, as a wave does between its batches. It is a process of its own: what is
+ * measured is how long the stores keep it waiting, not how long whoever backs up keeps Node.
+ */
 export async function whileWriting<T>(
-  writes: Writes,
+  written: Written,
   work: () => Promise<T>,
 ): Promise<{ readonly result: T; readonly pauses: Pauses }> {
-  const running = { on: true };
-  const longest = { postgres: 0, qdrant: 0, writes: 0 };
-  const keep = async (store: keyof Writes): Promise<void> => {
-    for (let at = 0; running.on; at += 1) {
-      const since = performance.now();
-      await writes[store](at);
-      longest[store] = Math.max(longest[store], Math.round(performance.now() - since));
-      longest.writes += 1;
-      await sleep(betweenMs);
-    }
-  };
-  const writers = Promise.all([keep('postgres'), keep('qdrant')]);
+  const writer = fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const died = once(writer, 'exit').then(([code]) => Promise.reject(new Error(`The writer ended with ${code}`)));
+  died.catch(() => undefined);
   try {
-    const result = await Promise.race([work(), writers.then(() => Promise.reject(new Error('The writers ended')))]);
-    return { result, pauses: longest };
+    writer.send(written);
+    await Promise.race([once(writer, 'message'), died]);
+    const result = await Promise.race([work(), died]);
+    const said = new Promise<Pauses>((resolve) =>
+      writer.on('message', (message) => {
+        if (typeof message === 'object') resolve(message as Pauses);
+      }),
+    );
+    writer.send('end');
+    return { result, pauses: await Promise.race([said, died]) };
   } finally {
-    running.on = false;
-    await writers;
+    writer.kill('SIGKILL');
   }
 }

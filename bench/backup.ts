@@ -24,7 +24,7 @@ import { installedPostgres } from '../infra/stack/prerequisites.js';
 import { startStack } from '../infra/stack/stack.ts';
 import { makeContents, type BenchContents } from './backup-data.ts';
 import { plainRestore, plainScript, stagesAlone, timed, type Script } from './backup-script.ts';
-import { whileWriting, type Writes } from './backup-writers.ts';
+import { whileWriting } from './backup-writers.ts';
 
 const usage = 'npm run bench backup -- [--points 100000] [--gigabytes 1] [--files 10000] [--rounds 3] [--evidence]';
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -96,7 +96,7 @@ interface Bench {
 }
 
 async function measure(bench: Bench, round: number) {
-  const { servers, data, qdrant, collection, root } = bench;
+  const { servers, collection, root } = bench;
   const folder = join(bench.folder, `round-${round}`);
   const target = join(folder, 'script');
   await mkdir(target, { recursive: true });
@@ -110,7 +110,10 @@ async function measure(bench: Bench, round: number) {
   const baseline = await restoredPlainly(bench, plain);
 
   // Once more beside writers, and the same writers for as long without a backup: what is their own.
-  const on = smallWrites({ data, qdrant, collection });
+  const on = {
+    ...{ databaseUrl: urls[0] ?? '', qdrant: servers.qdrant, collection },
+    ...{ dimensions: 384, project: 'bench' },
+  };
   const beside = await whileWriting(on, () => taken(bench, join(folder, 'beside')));
   const without = await whileWriting(on, () => sleep(beside.result.wall_ms));
   await rm(folder, { recursive: true });
@@ -127,25 +130,6 @@ async function measure(bench: Bench, round: number) {
     beside_writers_ms: beside.result.copy_ms,
     ...{ mb_per_s, alone_mb_per_s: alone, share_of_slowest: ratio(mb_per_s, Math.min(...Object.values(alone))) },
     stored_bytes: sum(backup.facts.members.map((each) => each.stored.bytes)),
-  };
-}
-
-/** Of a listing, and of a point of a generation that nobody sees. */
-function smallWrites({ data, qdrant, collection }: Pick<Bench, 'data' | 'qdrant' | 'collection'>): Writes {
-  const dense = Array.from({ length: 384 }, (_, at) => Math.sin(at + 1) / 14);
-  return {
-    postgres: (at) => data`update source_listings set items = ${at} where project = 'bench'`,
-    qdrant: (at) =>
-      qdrant.upsert(collection, {
-        wait: true,
-        points: [
-          {
-            id: `00000000-0000-4000-8000-${String(at % 1_000).padStart(12, '0')}`,
-            vector: { dense, terms: { indices: [1], values: [1] } },
-            payload: { project: 'bench-writer', kind: 'corpus', born: 2, died: Number.MAX_SAFE_INTEGER },
-          },
-        ],
-      }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { QdrantClient } from '@qdrant/js-client-rest';
 import type { TransactionSql } from 'postgres';
 import { lexicalOnly } from '../../domain/embedding.ts';
+import type { Point } from '../../domain/generation/writing.ts';
 import type { Sql } from '../postgres/connect.ts';
 import { vectorFrom } from '../postgres/vectors.ts';
 import { denseVector, sparseVector } from '../qdrant/collections.ts';
@@ -11,17 +12,8 @@ export interface Scope {
   readonly generation: number;
 }
 
-/** A point, from whichever store. When it died is not of it: a wave that goes on meanwhile may date it later. */
-export interface ComparedPoint {
-  readonly id: string;
-  readonly project: string;
-  readonly kind: string;
-  readonly born: number;
-  /** Ascending. */
-  readonly terms: readonly number[];
-  readonly weights: readonly number[];
-  readonly dense: Float32Array | null;
-}
+/** A point, from whichever store, its terms ascending. When it died is not of it: a wave that goes on meanwhile may date it later. */
+export type ComparedPoint = Omit<Point, 'died'>;
 
 const rowsAtOnce = 500;
 const pointsAtOnce = 256;

@@ -1,22 +1,14 @@
-import { Client, Connection } from '@temporalio/client';
-import { NativeConnection } from '@temporalio/worker';
-import { randomUUID } from 'node:crypto';
-import { createBox } from '../../adapters/box.ts';
-import { createInstanceStore } from '../../adapters/postgres/instances.ts';
+import type { Client } from '@temporalio/client';
 import { createScheduleStore } from '../../adapters/postgres/schedules.ts';
 import { createTokenStore } from '../../adapters/postgres/tokens.ts';
-import { ensureNamespace } from '../../adapters/temporal/namespace.ts';
 import { createPipelineSchedules } from '../../adapters/temporal/pipeline-schedules.ts';
 import type { RecoveryPoint } from '../../domain/backup/point-schemas.ts';
 import type { BackupRun } from '../../domain/backup/schemas.ts';
 import { usualSchedules } from '../../domain/schedule/schedules.ts';
-import { boxPaths } from '../../infra/box-paths.ts';
-import { createWorkers } from '../../workers/create-workers.ts';
-import { createCli, type Cli } from '../cli/run-cli.ts';
-import { createBackupWorld, type BackupWorld } from '../support/backup-world.ts';
-import { startBenchApi, type BenchApi } from '../support/bench-api.ts';
-import { servers } from '../support/servers.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
+import type { Cli } from '../cli/run-cli.ts';
+import { startBackupApi } from '../support/backup-api.ts';
+import type { BackupWorld } from '../support/backup-world.ts';
+import type { BenchApi } from '../support/bench-api.ts';
 
 jest.setTimeout(180_000);
 
@@ -25,37 +17,7 @@ let api: BenchApi;
 let cli: Cli;
 let client: Client;
 let stop: () => Promise<void>;
-
-/** The API and a worker over stores, a namespace and a home of their own. */
-beforeAll(async () => {
-  world = await createBackupWorld({ box: 'bench' });
-  const address = servers().temporalAddress;
-  const namespace = `t-${randomUUID().slice(0, 8)}`;
-  const connection = await Connection.connect({ address });
-  await ensureNamespace(connection, namespace);
-  client = new Client({ connection, namespace });
-  const native = await NativeConnection.connect({ address });
-  const workers = await createWorkers({
-    ...{ connection: native, namespace, box: 'bench', workflowBundle: workflowBundle(), buildId: 'test' },
-    activities: { main: world.activities, box: world.activities },
-  });
-  const running = Promise.all(workers.map((worker) => worker.run()));
-  const { databases, home } = world;
-  const box = createBox({
-    ...boxPaths({ home, dockerHost: 'unix:///none' }),
-    ...{ env: process.env, instances: createInstanceStore(databases.ops) },
-  });
-  api = await startBenchApi({ databases, client, box });
-  cli = createCli(home, { HOLDFAST_URL: api.url, HOLDFAST_TOKEN: api.token });
-  stop = async () => {
-    for (const worker of workers) worker.shutdown();
-    await running;
-    await api.close();
-    await native.close();
-    await connection.close();
-    await world.close();
-  };
-}, 120_000);
+beforeAll(async () => ({ world, api, cli, client, stop } = await startBackupApi()), 120_000);
 afterAll(() => stop());
 
 const post = async (path: string, body: object = {}, headers = {}) =>

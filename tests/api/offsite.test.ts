@@ -1,23 +1,15 @@
-import { Client, Connection } from '@temporalio/client';
-import { NativeConnection } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createBox } from '../../adapters/box.ts';
-import { createInstanceStore } from '../../adapters/postgres/instances.ts';
 import { createTokenStore } from '../../adapters/postgres/tokens.ts';
-import { ensureNamespace } from '../../adapters/temporal/namespace.ts';
 import type { TargetView } from '../../domain/offsite/schemas.ts';
-import { boxPaths } from '../../infra/box-paths.ts';
-import { createWorkers } from '../../workers/create-workers.ts';
 import { createOffsiteParts } from '../../workers/offsite-parts.ts';
-import { answerOf, createCli, type Cli } from '../cli/run-cli.ts';
+import { answerOf, type Cli } from '../cli/run-cli.ts';
 import { against, quiet } from '../support/backup-ground.ts';
-import { asInWorker, createBackupWorld, type BackupWorld } from '../support/backup-world.ts';
-import { startBenchApi, type BenchApi } from '../support/bench-api.ts';
+import { startBackupApi } from '../support/backup-api.ts';
+import type { BackupWorld } from '../support/backup-world.ts';
+import type { BenchApi } from '../support/bench-api.ts';
 import { canMount, createSmallDisk } from '../support/own-home.ts';
-import { servers } from '../support/servers.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
 
 jest.setTimeout(180_000);
 
@@ -28,44 +20,15 @@ let asAdmin: { env: { HOLDFAST_TOKEN: string } };
 let stop: () => Promise<void>;
 let disk: string;
 
-/** The API and a worker over stores, a namespace and a home of their own. */
 beforeAll(async () => {
-  world = await createBackupWorld({ box: 'bench' });
-  const { databases, home, points } = world;
-  disk = join(home, 'disk');
+  ({ world, api, cli, stop } = await startBackupApi(({ activities, databases: { ops }, points, home }, client) => {
+    const offsite = createOffsiteParts({ ops, client, points, home, box: 'bench', env: process.env });
+    return { ...activities, ...offsite.main, ...offsite.box, pointPublished: () => offsite.wakeAll() };
+  }));
+  disk = join(world.home, 'disk');
   mkdirSync(disk);
-  const address = servers().temporalAddress;
-  const namespace = `t-${randomUUID().slice(0, 8)}`;
-  const connection = await Connection.connect({ address });
-  await ensureNamespace(connection, namespace);
-  const client = new Client({ connection, namespace });
-  const native = await NativeConnection.connect({ address });
-  const offsite = createOffsiteParts({ ops: databases.ops, client, points, home, box: 'bench', env: process.env });
-  const activities = asInWorker({
-    ...{ ...world.activities, ...offsite.main, ...offsite.box },
-    pointPublished: () => offsite.wakeAll(),
-  });
-  const workers = await createWorkers({
-    ...{ connection: native, namespace, box: 'bench', workflowBundle: workflowBundle(), buildId: 'test' },
-    activities: { main: activities, box: activities },
-  });
-  const running = Promise.all(workers.map((worker) => worker.run()));
-  const box = createBox({
-    ...boxPaths({ home, dockerHost: 'unix:///none' }),
-    ...{ env: process.env, instances: createInstanceStore(databases.ops) },
-  });
-  api = await startBenchApi({ databases, client, box });
-  cli = createCli(home, { HOLDFAST_URL: api.url, HOLDFAST_TOKEN: api.token });
-  const { token } = await createTokenStore(databases.ops).create({ actor: 'admin', role: 'admin' });
+  const { token } = await createTokenStore(world.databases.ops).create({ actor: 'admin', role: 'admin' });
   asAdmin = { env: { HOLDFAST_TOKEN: token } };
-  stop = async () => {
-    for (const worker of workers) worker.shutdown();
-    await running;
-    await api.close();
-    await native.close();
-    await connection.close();
-    await world.close();
-  };
 }, 120_000);
 afterAll(() => stop());
 

@@ -2,6 +2,7 @@ import { whileWriting } from '../../bench/backup-writers.ts';
 import { createBackupWorld, type BackupWorld } from '../support/backup-world.ts';
 import { collectAll, commitCorpus, rowsAt, sweepAll } from '../support/generations.ts';
 import { fullSize } from '../support/proof-size.ts';
+import { servers } from '../support/servers.ts';
 
 const minutes = fullSize ? 30 : 0;
 const leastBackups = 2;
@@ -28,21 +29,16 @@ async function ingest(project: string, goesOn: () => boolean): Promise<number> {
 }
 
 test(`B1 G7 ${minutes === 0 ? 'two backups' : `${minutes} minutes of backups`} beside writers at full speed: each passes L2`, async () => {
-  const { ground, qdrant } = world;
+  const { ground } = world;
   const projects = [await ground.project(), await ground.project()];
   const collection = await ground.collection();
   const { sql } = ground;
   await sql`insert into source_listings (project, source, items, bytes) values (${world.project}, 'writer', 0, 0)`;
   const running = { on: true };
   const writers = Promise.all(projects.map((project) => ingest(project, () => running.on)));
-  const payload = { project: 'writer', kind: 'corpus', born: 1, died: Number.MAX_SAFE_INTEGER };
-  const vector = { dense: Array.from({ length: 8 }, () => 0.35), terms: { indices: [1], values: [1] } };
-  const probes = {
-    postgres: (at: number) => sql`update source_listings set items = ${at} where project = ${world.project}`,
-    qdrant: (at: number) => {
-      const id = `00000000-0000-4000-8000-${String(at % 1_000).padStart(12, '0')}`;
-      return qdrant.upsert(collection, { wait: true, points: [{ id, vector, payload }] });
-    },
+  const written = {
+    ...{ databaseUrl: world.databases.dataUrl, qdrant: servers().qdrant, collection },
+    ...{ dimensions: 8, project: world.project },
   };
   const backups = async (): Promise<string[]> => {
     const stamps: string[] = [];
@@ -57,7 +53,7 @@ test(`B1 G7 ${minutes === 0 ? 'two backups' : `${minutes} minutes of backups`} b
     return stamps;
   };
   try {
-    const { result: stamps, pauses } = await whileWriting(probes, backups);
+    const { result: stamps, pauses } = await whileWriting(written, backups);
     running.on = false;
     const waves = await writers;
     process.stderr.write(

@@ -2,9 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ApplicationFailure } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
-import { isPermanentFailure } from '../../domain/failures.ts';
 import { createOperationsActivities } from '../../activities/operations.ts';
 import type { Sql } from '../../adapters/postgres/connect.ts';
 import { createBackupRunStore } from '../../adapters/postgres/backup-runs.ts';
@@ -64,11 +62,11 @@ export async function createBackupWorld(options: BackupWorldOptions = {}) {
       'services' | 'deploys' | 'events' | 'instances' | 'runs'
     >),
   });
-  const activities = asInWorker({
+  const activities = {
     ...{ ...parts.main, ...parts.box },
     takeLocks: operations.takeLocks.bind(operations),
     releaseLocks: operations.releaseLocks.bind(operations),
-  });
+  };
 
   return {
     ...{ ...parts, ground, home, project, databases, locks, told, activities, qdrant },
@@ -89,7 +87,7 @@ export async function createBackupWorld(options: BackupWorldOptions = {}) {
       const input = { backup_id, box, actor: 'tester', trigger: 'operator', request, ...rest };
       const workflowId = `t-${type}/${backup_id}`;
       const result = await runOnTemporal<BackupResult>({
-        ...{ type, workflowId, input, activities: asInWorker({ ...activities, ...other }) },
+        ...{ type, workflowId, input, activities: { ...activities, ...other } },
       });
       const run = await this.backupRuns.find(backup_id);
       return { ...result, id: backup_id, stamp: run?.stamp ?? '' };
@@ -127,17 +125,4 @@ export async function register(data: Sql, project: string, box: string): Promise
   const spec = projectSpecSchema.parse(filledIn(given, templates.plain, box));
   await data`update projects set spec = ${data.json(spec)} where id = ${project}`;
   await data`insert into project_names (name, project) values (${project}, ${project})`;
-}
-
-/** A permanent failure ends the activity, as the worker's interceptor has it. */
-export function asInWorker<A extends object>(activities: A): A {
-  const wrapped = Object.entries(activities).map(([name, work]) => [
-    name,
-    (...args: unknown[]) =>
-      (work as (...args: unknown[]) => Promise<unknown>)(...args).catch((error: unknown) => {
-        if (!isPermanentFailure(error)) throw error;
-        throw ApplicationFailure.create({ message: error.message, type: error.type, nonRetryable: true, cause: error });
-      }),
-  ]);
-  return Object.fromEntries(wrapped) as A;
 }

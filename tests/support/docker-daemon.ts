@@ -15,7 +15,7 @@ import {
   nameOf,
   type ProcessIdentity,
 } from '../../adapters/process/identity.ts';
-import { onPath, packageManager } from '../../infra/stack/prerequisites.js';
+import { demandPrograms, serverPath } from './installed-programs.ts';
 
 const run = promisify(execFile);
 
@@ -44,11 +44,10 @@ interface Owned {
 }
 
 const prefix = 'holdfast-docker-';
-const searchPath = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
 /** Throws with what to do when this machine cannot have one. */
 export async function startDockerDaemon(options: DaemonOptions = {}): Promise<DockerDaemon> {
-  await demandPrograms();
+  await demandDocker();
   const folder = await mkdtemp(join(tmpdir(), prefix));
   await chmod(folder, 0o711);
   const nth = randomInt(256);
@@ -59,9 +58,9 @@ export async function startDockerDaemon(options: DaemonOptions = {}): Promise<Do
     join(folder, 'owner.json'),
     JSON.stringify({ owner, bridge, networks: `10.214.${nth}.` } satisfies Owned),
   );
-  await run('ip', ['link', 'add', bridge, 'type', 'bridge'], { env: { PATH: searchPath } });
-  await run('ip', ['addr', 'add', `10.213.${nth}.1/24`, 'dev', bridge], { env: { PATH: searchPath } });
-  await run('ip', ['link', 'set', bridge, 'up'], { env: { PATH: searchPath } });
+  await run('ip', ['link', 'add', bridge, 'type', 'bridge'], { env: { PATH: serverPath } });
+  await run('ip', ['addr', 'add', `10.213.${nth}.1/24`, 'dev', bridge], { env: { PATH: serverPath } });
+  await run('ip', ['link', 'set', bridge, 'up'], { env: { PATH: serverPath } });
 
   const daemon = daemonIn(folder, (storage) => [
     ...['--host', `unix://${join(folder, 'docker.sock')}`, '--pidfile', join(folder, 'docker.pid')],
@@ -111,7 +110,7 @@ function daemonIn(folder: string, argv: (storage: string) => string[]): DockerDa
     // A process that nobody has waited for yet would count as one that still runs, and be waited for in vain.
     for (const file of ['docker.pid', 'exec/containerd/containerd.pid']) rmSync(join(folder, file), { force: true });
     const log = openSync(join(folder, 'docker.log'), 'a');
-    const env = { PATH: searchPath, HOME: folder, HOLDFAST_DOCKERD: folder };
+    const env = { PATH: serverPath, HOME: folder, HOLDFAST_DOCKERD: folder };
     const child = spawn('dockerd', argv(driver), { detached: true, env, stdio: ['ignore', log, log] });
     child.unref();
     const deadline = Date.now() + 60_000;
@@ -149,7 +148,7 @@ function daemonIn(folder: string, argv: (storage: string) => string[]): DockerDa
       await unmountIn(folder);
       const { bridge, networks } = JSON.parse(readFileSync(join(folder, 'owner.json'), 'utf8')) as Owned;
       for (const link of [bridge, ...(await linksWith(networks))]) {
-        await run('ip', ['link', 'delete', link], { env: { PATH: searchPath } }).catch(() => undefined);
+        await run('ip', ['link', 'delete', link], { env: { PATH: serverPath } }).catch(() => undefined);
       }
       rmSync(folder, { recursive: true, force: true });
     },
@@ -162,26 +161,18 @@ function configFile(folder: string, { liveRestore = false, buildKit = false }: D
   return path;
 }
 
-async function demandPrograms(): Promise<void> {
-  const missing = async () => {
-    const found = await Promise.all(['dockerd', 'ip', 'busybox'].map((name) => onPath(name, searchPath)));
-    return found.includes(null);
-  };
+async function demandDocker(): Promise<void> {
   const advice = 'or set HOLDFAST_TEST_DOCKER to the socket of a Docker, or test with --without docker';
   if (process.getuid?.() !== 0)
     throw new Error(`Only root can start a Docker for the tests: run them as root, ${advice}`);
-  if (!(await missing())) return;
-  const apt = await packageManager();
-  const packages = ['docker.io', 'iptables', 'iproute2', 'busybox-static'];
-  if (apt !== null) {
-    const [file, ...args] = apt;
-    const install = [...args, 'install', '--yes', '--no-install-recommends', ...packages, 'tini'];
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-    await run(file, [...args, 'update'], { env }).catch(() => undefined);
-    await run(file, install, { env, maxBuffer: 16_777_216 }).catch(() => undefined);
-  }
-  if (await missing())
-    throw new Error(`No Docker for the tests: install the packages ${packages.join(', ')}, ${advice}`);
+  const packages = {
+    dockerd: 'docker.io',
+    iptables: 'iptables',
+    ip: 'iproute2',
+    busybox: 'busybox-static',
+    tini: 'tini',
+  };
+  await demandPrograms(packages, `, ${advice}`);
 }
 
 function answers(socketPath: string): Promise<boolean> {
@@ -235,7 +226,7 @@ function containersOf(folder: string): ProcessIdentity[] {
 
 /** dockerd leaves the bridges of its networks behind. */
 async function linksWith(address: string): Promise<string[]> {
-  const { stdout } = await run('ip', ['-oneline', '-4', 'addr', 'show'], { env: { PATH: searchPath } });
+  const { stdout } = await run('ip', ['-oneline', '-4', 'addr', 'show'], { env: { PATH: serverPath } });
   const lines = stdout.split('\n').filter((line) => line.includes(` inet ${address}`));
   return lines.map((line) => line.split(/\s+/)[1] ?? '');
 }

@@ -12,7 +12,7 @@ export const serverPath = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
  * Programs of the system's packages that tests run on, installed where that can be done without a question. Throws with what to
  * do; a test never goes without.
  */
-export async function demandPrograms(packages: Readonly<Record<string, string>>): Promise<void> {
+export async function demandPrograms(packages: Readonly<Record<string, string>>, otherwise = ''): Promise<void> {
   const missing = async (): Promise<string[]> => {
     const found = await Promise.all(Object.keys(packages).map((name) => onPath(name, serverPath)));
     return Object.keys(packages).filter((_, index) => found[index] === null);
@@ -24,7 +24,7 @@ export async function demandPrograms(packages: Readonly<Record<string, string>>)
   }
   const names = await missing();
   if (names.length > 0)
-    throw new Error(`The tests need ${names.join(' and ')}: install ${Object.values(packages).join(' ')}`);
+    throw new Error(`The tests need ${names.join(' and ')}: install ${Object.values(packages).join(' ')}${otherwise}`);
 }
 
 async function install(names: readonly string[]): Promise<void> {

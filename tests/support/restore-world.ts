@@ -11,7 +11,7 @@ import type { RestoreCommand, RestorePhase } from '../../domain/restore/words.ts
 import { packageRoot } from '../../infra/package-root.ts';
 import { postgresPrograms } from '../../infra/postgres-programs.ts';
 import { createRestoreParts } from '../../workers/restore-parts.ts';
-import { asInWorker, createBackupWorld } from './backup-world.ts';
+import { createBackupWorld } from './backup-world.ts';
 import { rowsAt } from './generations.ts';
 import { ownBox, runOnTemporal } from './on-temporal.ts';
 import { servers } from './servers.ts';
@@ -42,10 +42,10 @@ export async function createRestoreWorld() {
     // Nobody listens there.
     apiUrl: 'http://127.0.0.1:9',
   });
-  const activities = asInWorker({
+  const activities = {
     ...{ ...backups.activities, ...parts.main, ...parts.box },
     wakeAfterRestore: async () => undefined,
-  });
+  };
   const restores = createRestoreStore(databases.ops);
 
   /** What everybody who connects sees. */

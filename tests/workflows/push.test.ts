@@ -19,7 +19,6 @@ import { createRecoveryPointStore } from '../../adapters/postgres/recovery-point
 import { signedManifestSchema } from '../../domain/backup/manifest.ts';
 import type { BackupResult } from '../../domain/backup/schemas.ts';
 import { pushNowSignal } from '../../domain/offsite/run.ts';
-import { asInWorker } from '../support/backup-world.ts';
 import { writePoint } from '../support/offsite-point.ts';
 import { ownBox, runOnTemporal } from '../support/on-temporal.ts';
 import { createFolder } from '../support/own-home.ts';
@@ -76,7 +75,7 @@ async function world() {
         openTarget: open,
         folderOf: (stamp) => at.folderOf(stamp, 'kept'),
       });
-      return asInWorker({
+      return {
         ...createPushRowActivities({ offsite, events }),
         ...createBackupRowActivities({
           ...{ backupRuns, events, pins: createPinStore(databases), pointPublished: async () => undefined },
@@ -93,7 +92,7 @@ async function world() {
           throw new Error(`${taken.holders[0]?.resource ?? ''} is held`);
         },
         releaseLocks: ({ run_id }: RunOfLock) => locks.releaseRun(run_id),
-      });
+      };
     },
   };
 }
