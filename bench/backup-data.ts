@@ -57,7 +57,7 @@ async function insertChunks(data: Sql, from: number, to: number, textBytes: numb
       t.text, 'corpus', sha256(('e' || n)::bytea), ${identity},
       array(select (k * 104729 + n)::bigint from generate_series(1, 40) k), array(select (0.5 + 1.0 / k)::real from generate_series(1, 40) k), 1
     from generate_series(${from}::int, ${to}::int) n
-    cross join lateral (select left(string_agg(substr(md5((n * 31 + k % 97)::text), 1, 3 + k % 8), ' '), ${textBytes}) as text
+    cross join lateral (select left(string_agg(substr(md5((n * 31 + k)::text), 1, 3 + k % 8), ' '), ${textBytes}) as text
       from generate_series(1, ${Math.ceil(textBytes / 7)}) k where n > 0) t`;
 }
 

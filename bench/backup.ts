@@ -160,9 +160,10 @@ async function proved({ servers }: Bench, folder: string, facts: CaptureFacts) {
   const workFolder = join(folder, 'work');
   await mkdir(workFolder, { recursive: true });
   const of = { ...servers, reader };
-  const since = performance.now();
-  const scratch = await restoreIntoScratch(of, { ...watched, manifest, scratch: 'bench', workFolder });
-  const restore_ms = Math.round(performance.now() - since);
+  const clock = createStepClock();
+  const request = { ...watched, beat: clock.beat, manifest, scratch: 'bench', workFolder };
+  const scratch = await restoreIntoScratch(of, request);
+  const restore = clock.end();
   const found: Finding[] = [];
   const compare_ms = await timed(async () => {
     found.push(...(await compareScratch(of, { ...watched, manifest, scratch, workFolder })));
@@ -171,7 +172,25 @@ async function proved({ servers }: Bench, folder: string, facts: CaptureFacts) {
   if (wrong.length > 0) throw new Error(`L2 failed: ${JSON.stringify(wrong)}`);
   const swap_ms = await swapped(servers, scratch.databases.data);
   await dropScratch(servers, 'bench');
-  return { restore_ms, compare_ms, swap_ms };
+  return { restore_ms: sum(Object.values(restore)), restore, compare_ms, swap_ms };
+}
+
+/** How long each step took, in ms, by what the steps say of themselves. */
+function createStepClock() {
+  const took: Record<string, number> = {};
+  let at = { step: 'begin', since: performance.now() };
+  const next = (step: string): void => {
+    const now = performance.now();
+    took[at.step] = (took[at.step] ?? 0) + Math.round(now - at.since);
+    at = { step, since: now };
+  };
+  return {
+    beat: ({ step }: { readonly step: string }): void => (step === at.step ? undefined : next(step)),
+    end(): Readonly<Record<string, number>> {
+      next('end');
+      return took;
+    },
+  };
 }
 
 async function swapped({ postgresUrl }: BackupServers, incoming: string): Promise<number> {
