@@ -71,8 +71,9 @@ export function createOperationsActivities(deps: OperationsDeps) {
       }
     },
 
-    async releaseLocks(run: RunOfLock): Promise<void> {
-      await locks.releaseRun(run.run_id);
+    /** `but`: resources that it keeps. */
+    async releaseLocks(run: RunOfLock, but: readonly string[] = []): Promise<void> {
+      await locks.releaseRun(run.run_id, but);
     },
 
     /** The row of the deploy, which the API has usually written already, and what it begins with. */

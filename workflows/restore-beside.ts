@@ -1,8 +1,8 @@
 import { ApplicationFailure, executeChild, ParentClosePolicy, uuid4, workflowInfo } from '@temporalio/workflow';
-import type { BackupInput } from '../domain/backup/run.ts';
+import { pointLock, type BackupInput } from '../domain/backup/run.ts';
 import type { BackupResult } from '../domain/backup/schemas.ts';
 import { turnFor } from '../domain/lock.ts';
-import { locks } from './proxies.ts';
+import { locks, operations } from './proxies.ts';
 import { besideOn, restoreRows } from './restore-proxies.ts';
 import type { RestoreRun } from './restore-run.ts';
 
@@ -29,6 +29,14 @@ export async function takeData(run: RestoreRun): Promise<void> {
   const data = held.find(({ resource }) => resource === 'data');
   if (data === undefined) throw ApplicationFailure.nonRetryable('No lock was given');
   run.ref = { ...run.ref, lock_token: data.token };
+}
+
+/**
+ * Everybody goes on. The point stays in use until this run is over: its manifest says which folders were replaced, and without it
+ * neither side of them could be put back or dropped.
+ */
+export async function letDataGo({ lockedBy, input }: RestoreRun): Promise<void> {
+  await operations.releaseLocks(lockedBy, [pointLock(input.stamp)]);
 }
 
 /** What is live now, as a recovery point of its own that retention may not take away. */

@@ -1,7 +1,6 @@
 import { ApplicationFailure } from '@temporalio/workflow';
 import { failureReason } from './failure-reason.ts';
-import { holdData, takeData } from './restore-beside.ts';
-import { operations } from './proxies.ts';
+import { holdData, letDataGo, takeData } from './restore-beside.ts';
 import { droppingOn, provingOn, restoreRows, swappingOn } from './restore-proxies.ts';
 import type { RestoreRun } from './restore-run.ts';
 
@@ -46,7 +45,7 @@ export async function putBack(run: RestoreRun): Promise<boolean> {
     return false;
   }
   // Nobody has to wait for that.
-  await operations.releaseLocks(run.lockedBy);
+  await letDataGo(run);
   await restoreRows.wakeAfterRestore();
   await droppingOn(input.box).dropRestored(run.ref);
   return true;

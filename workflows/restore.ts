@@ -13,7 +13,7 @@ import type { RestoreResult } from '../domain/restore/schemas.ts';
 import { isBefore } from '../domain/restore/words.ts';
 import { failureReason } from './failure-reason.ts';
 import { locks, operations } from './proxies.ts';
-import { holdData, makeSafetyPoint, restoreBeside } from './restore-beside.ts';
+import { holdData, letDataGo, makeSafetyPoint, restoreBeside } from './restore-beside.ts';
 import { listenForCommands } from './restore-commands.ts';
 import { createRestoreJournal } from './restore-journal.ts';
 import { besideOn, droppingOn, restoreRows } from './restore-proxies.ts';
@@ -94,7 +94,7 @@ async function apply(run: RestoreRun): Promise<void> {
   await provedLive(run, 'health');
   let until = Date.now() + input.request.hold_ms;
   for (;;) {
-    await operations.releaseLocks(run.lockedBy);
+    await letDataGo(run);
     journal.note({ held_until: new Date(until).toISOString() });
     await journal.enter('held');
     await restoreRows.wakeAfterRestore();
@@ -127,6 +127,8 @@ async function giveUp(run: RestoreRun, error: unknown): Promise<void> {
   }
   if (isBefore(at, 'swap')) {
     await journal.check('beside', false, reason);
+    // What is live was never touched: nobody has to wait until the box is back that has what was made beside it.
+    await letDataGo(run);
     await droppingOn(input.box).dropRestored(run.ref);
     journal.conclude(isCancellation(error) ? 'cancelled' : 'failed', reason);
     return;

@@ -67,8 +67,9 @@ export function createLockStore(sql: Sql) {
       return row ?? null;
     },
 
-    async releaseRun(runId: string): Promise<void> {
-      await sql`delete from locks where run_id = ${runId}`;
+    /** `but`: resources that it keeps. */
+    async releaseRun(runId: string, but: readonly string[] = []): Promise<void> {
+      await sql`delete from locks where run_id = ${runId} and resource <> all(${[...but]}::text[])`;
     },
 
     list: (): Promise<HeldLock[]> =>

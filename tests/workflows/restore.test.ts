@@ -6,6 +6,8 @@ jest.setTimeout(120_000);
 
 const permanent = (type: string) => ApplicationFailure.nonRetryable('as the test says', type);
 const bad = async () => ({ ok: false, reason: 'as the test says', detail: {} });
+/** While it is held, or dropped, the point stays in use: its manifest says where both sides of the files are. */
+const letGo = 'unlock:but:point/20261122T020000Z-0001';
 const phasesOf = ({ records }: RecordedRestore) =>
   records.map(({ phase }) => phase).filter((phase, at, all) => phase !== all[at - 1]);
 /** What everybody sees is one side, and both of it are the same one. */
@@ -25,7 +27,7 @@ describe('the restore state machine', () => {
       ...['open', 'lock:point/20261122T020000Z-0001:shared', 'lock:data.next:exclusive'],
       ...['lock:data:exclusive', 'lock:service/web:exclusive', 'safety', 'unlock'],
       ...['database', 'collections', 'files', 'ready', 'replace', 'swap', 'take_over'],
-      ...['unlock', 'wake', 'drop:old', 'unlock', 'wake', 'closed:released'],
+      ...[letGo, 'wake', 'drop:old', 'unlock', 'wake', 'closed:released'],
     ]);
     expect(result.timings_ms).toMatchObject({ restore_database: 3, swap_database: 7 });
     expectLive(recorded, 'restored');
@@ -47,7 +49,7 @@ describe('the restore state machine', () => {
     expect([...recorded.world.there]).toEqual(['old']);
     const undone = recorded.calls.slice(recorded.calls.indexOf('swap_back'));
     expect(undone).toEqual([
-      ...['swap_back', 'undo_files', 'take_over', 'unlock', 'wake', 'drop:restored', 'unlock', 'wake', 'closed:undone'],
+      ...['swap_back', 'undo_files', 'take_over', letGo, 'wake', 'drop:restored', 'unlock', 'wake', 'closed:undone'],
     ]);
   });
 
@@ -104,7 +106,8 @@ describe('the restore state machine', () => {
     const result = await runRestore(recorded);
     expect(result).toMatchObject({ outcome: 'failed', live: 'old' });
     for (const never of ['replace', 'swap', 'swap_back', 'undo_files']) expect(recorded.calls).not.toContain(never);
-    expect(recorded.calls.slice(-4)).toEqual(['drop:restored', 'unlock', 'wake', 'closed:failed']);
+    // Nobody waits for what is dropped.
+    expect(recorded.calls.slice(-5)).toEqual([letGo, 'drop:restored', 'unlock', 'wake', 'closed:failed']);
     expectLive(recorded, 'old');
   });
 
