@@ -10,6 +10,7 @@ import type { Proved } from '../domain/backup/manifest.ts';
 import { pinOwner, type BackupInput, type BackupReference } from '../domain/backup/run.ts';
 import type { BackupResult } from '../domain/backup/schemas.ts';
 import { provenLevels, type ProvenLevel } from '../domain/backup/words.ts';
+import type { RunOfLock } from '../domain/lock.ts';
 import { createBackupJournal, type BackupJournal } from './backup-journal.ts';
 import { backupRows, copyingOn, keepingOn, provingOn } from './backup-proxies.ts';
 import { failureReason } from './failure-reason.ts';
@@ -29,19 +30,23 @@ export async function backup(input: BackupInput): Promise<BackupResult> {
     const lock_token = input.within?.lock_token ?? (await dataLock(run));
     await make(input, { backup_id: input.backup_id, lock_token }, journal);
   } catch (error) {
-    await CancellationScope.nonCancellable(() => giveUp(input, journal, error));
+    await CancellationScope.nonCancellable(() => giveUp(input, run, journal, error));
   }
   await CancellationScope.nonCancellable(async () => {
-    // First what is only rows: a box that is gone holds nothing in place.
-    await backupRows.releasePins(pinOwner(input.backup_id));
-    await operations.releaseLocks(run);
+    await letGo(input, run);
     if (journal.result.outcome === 'published') await backupRows.pointPublished();
     await journal.close();
   });
   return journal.result;
 }
 
-async function dataLock(run: { workflow_id: string; run_id: string }): Promise<string> {
+/** What is only rows: a box that is gone holds nothing in place. */
+async function letGo({ backup_id }: BackupInput, run: RunOfLock): Promise<void> {
+  await backupRows.releasePins(pinOwner(backup_id));
+  await operations.releaseLocks(run);
+}
+
+async function dataLock(run: RunOfLock): Promise<string> {
   const [lock] = await locks.takeLocks([{ resource: 'data', mode: 'shared' }], run);
   if (lock === undefined) throw ApplicationFailure.nonRetryable('No lock was given');
   return lock.token;
@@ -82,13 +87,13 @@ async function make({ box, request, actor }: BackupInput, ref: BackupReference, 
 }
 
 /** Nothing of it was ever a point, and nothing of it stays; but what was renamed is one, whatever was heard of it. */
-async function giveUp({ box, backup_id }: BackupInput, journal: BackupJournal, error: unknown): Promise<void> {
+async function giveUp(input: BackupInput, run: RunOfLock, journal: BackupJournal, error: unknown): Promise<void> {
   const reason = failureReason(error);
   const before = ['requested', 'lock', 'space'].includes(journal.phase());
   if (!before) {
     await journal.enter('discard');
-    const { published } = await keepingOn(box).discardPoint(backup_id);
-    if (published) {
+    await letGo(input, run);
+    if (await isPublishedAfterAll(input, journal)) {
       journal.conclude('published', reason);
       return;
     }
@@ -98,4 +103,14 @@ async function giveUp({ box, backup_id }: BackupInput, journal: BackupJournal, e
     return;
   }
   journal.conclude(before ? 'refused' : 'failed', reason);
+}
+
+/** A box that stays away is no reason to say nothing: what lies there is tidied by its next backup. */
+async function isPublishedAfterAll({ box, backup_id }: BackupInput, journal: BackupJournal): Promise<boolean> {
+  try {
+    return (await keepingOn(box).discardPoint(backup_id)).published;
+  } catch (error) {
+    await journal.check('discard', false, failureReason(error));
+    return false;
+  }
 }

@@ -8,6 +8,8 @@ const request = { include_vectors: true };
 const permanent = (type: string) => ApplicationFailure.nonRetryable('as the test says', type);
 const unproved = { ok: false, reason: 'table.rows: public.chunks', detail: {}, at: '2026-11-22T02:00:01.000Z', ms: 1 };
 
+const letGo = ['unpin:backup', 'unlock'];
+
 describe('the backup state machine', () => {
   test('B1 B3 copied, proved by L0, L1 and L2 and only then published; each phase is recorded before its step', async () => {
     const recorded = recordedBackup();
@@ -35,7 +37,8 @@ describe('the backup state machine', () => {
       const result = await runPipeline('backup', recorded, { request });
       expect(result).toMatchObject({ outcome: 'failed', failure_reason: 'PointUnproved: table.rows: public.chunks' });
       expect(recorded.calls).not.toContain('publish');
-      expect(recorded.calls.slice(-4)).toEqual(['discard', 'unpin:backup', 'unlock', 'closed:failed']);
+      // A box that is away keeps what it has, and nobody waiting.
+      expect(recorded.calls.slice(-6)).toEqual([...letGo, 'discard', ...letGo, 'closed:failed']);
     },
   );
 
@@ -56,6 +59,16 @@ describe('the backup state machine', () => {
     const result = await runPipeline('backup', recorded, { request });
     expect(result).toMatchObject({ outcome: 'failed', failure_reason: expect.stringContaining('NoRoom') as string });
     expect(recorded.calls).toContain('discard');
+  });
+
+  test('B1 a box that is gone for good: the run says how it ended all the same', async () => {
+    const recorded = recordedBackup({
+      copyPoint: () => Promise.reject(permanent('NoRoom')),
+      discardPoint: () => Promise.reject(permanent('GuardRefused')),
+    });
+    const result = await runPipeline('backup', recorded, { request });
+    expect(result).toMatchObject({ outcome: 'failed', failure_reason: expect.stringContaining('NoRoom') as string });
+    expect(recorded.calls.slice(-3)).toEqual([...letGo, 'closed:failed']);
   });
 
   test('G7 an attempt of the copy that is lost begins again from nothing', async () => {
@@ -102,7 +115,7 @@ describe('the backup state machine', () => {
       await handle.cancel();
     });
     expect(result).toMatchObject({ outcome: 'cancelled' });
-    expect(recorded.calls.slice(-4)).toEqual(['discard', 'unpin:backup', 'unlock', 'closed:cancelled']);
+    expect(recorded.calls.slice(-6)).toEqual([...letGo, 'discard', ...letGo, 'closed:cancelled']);
   });
 
   test("B6 a restore's safety point is made under the restore's own lock, and pinned", async () => {
