@@ -81,8 +81,8 @@ export function createDrillActivities(deps: DrillActivityDeps) {
 
     tidyDrill: (drillId: string): Promise<void> => withHeartbeat(() => tidyDrill(deps, drillId)),
 
-    /** The id of the memory that must be gone after the restore. */
-    markLive: (drillId: string): Promise<string> => withHeartbeat(() => writeMarker(deps.live, drillId)),
+    /** Writes the memory that must be gone after the restore. */
+    markLive: (drillId: string): Promise<void> => withHeartbeat(() => writeMarker(deps.live, drillId)),
 
     lookLive: (drillId: string, marker: string): Promise<DrillLook> =>
       look('L3', () => markerIsGone(deps.live, drillId, marker)),

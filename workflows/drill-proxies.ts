@@ -16,7 +16,7 @@ export const lastDrillWord = proxyActivities<Pick<DrillRowActivities, 'recordDri
 
 /** As long as a restore takes, begun again where its worker dies; a store that restarts is back in seconds. */
 export function drillingOn(box: string) {
-  return proxyActivities<Omit<DrillActivities, 'tidyDrill'>>({
+  return proxyActivities<Omit<DrillActivities, 'tidyDrill' | 'forgetMarker'>>({
     taskQueue: boxTaskQueue(box),
     startToCloseTimeout: '12 hours',
     scheduleToCloseTimeout: '24 hours',
@@ -27,9 +27,9 @@ export function drillingOn(box: string) {
   });
 }
 
-/** What is left beside the live data goes, also when it takes until the box is back. */
+/** What is left beside the live data, or in them, goes, also when it takes until the box is back. */
 export function tidyingOn(box: string) {
-  return proxyActivities<Pick<DrillActivities, 'tidyDrill'>>({
+  return proxyActivities<Pick<DrillActivities, 'tidyDrill' | 'forgetMarker'>>({
     taskQueue: boxTaskQueue(box),
     startToCloseTimeout: '30 minutes',
     scheduleToCloseTimeout: '24 hours',

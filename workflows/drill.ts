@@ -12,7 +12,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { DrillLook } from '../activities/drill.ts';
 import { backupWorkflowId, pointLock, type BackupInput } from '../domain/backup/run.ts';
 import type { BackupResult } from '../domain/backup/schemas.ts';
-import { usualDrill, type DrillInput, type DrillReference } from '../domain/drill/run.ts';
+import { markerOf, usualDrill, type DrillInput, type DrillReference } from '../domain/drill/run.ts';
 import type { DrillResult } from '../domain/drill/schemas.ts';
 import { drilledLevels, judgeDrill, type LevelFound } from '../domain/drill/verdict.ts';
 import { restoreWorkflowId, type RestoreInput } from '../domain/restore/run.ts';
@@ -112,7 +112,8 @@ async function timed(
 }
 
 /** Backup, marker, restore: what was written in between has to be gone, and with it nothing else. */
-async function restoreLive({ drill_id, box, actor, request }: DrillInput, journal: DrillJournal): Promise<void> {
+async function restoreLive(input: DrillInput, journal: DrillJournal): Promise<void> {
+  const { drill_id, box, actor, request } = input;
   if (!request.confirm_live) {
     journal.conclude('refused', 'a live drill is due: holdfast drill run --level live --confirm live');
     return;
@@ -133,11 +134,27 @@ async function restoreLive({ drill_id, box, actor, request }: DrillInput, journa
   }
   journal.note({ stamp });
 
-  await journal.enter('mark');
-  const marker = await on.markLive(drill_id);
-  journal.note({ marker });
-  await journal.check('marker.written', true, `memory ${marker} is there and is found`);
+  const marker = markerOf(drill_id);
+  let gone = false;
+  try {
+    await journal.enter('mark');
+    await on.markLive(drill_id);
+    journal.note({ marker });
+    await journal.check('marker.written', true, `memory ${marker} is there and is found`);
+    gone = await restoreAndLook(input, stamp, marker, journal);
+  } finally {
+    // Nobody's memory: it goes, whichever side is live and whatever ended this.
+    if (!gone) await CancellationScope.nonCancellable(() => tidyingOn(box).forgetMarker(marker));
+  }
+}
 
+/** True: the marker is gone, as it should be. */
+async function restoreAndLook(
+  { drill_id, box, actor }: DrillInput,
+  stamp: string,
+  marker: string,
+  journal: DrillJournal,
+): Promise<boolean> {
   await journal.enter('restore');
   const restore: RestoreInput = {
     ...{ restore_id: uuid4(), stamp, box, actor, trigger: 'drill' },
@@ -152,15 +169,14 @@ async function restoreLive({ drill_id, box, actor, request }: DrillInput, journa
   });
 
   await journal.enter('look');
-  const seen = ok ? await on.lookLive(drill_id, marker) : null;
-  if (seen !== null) await journal.check('marker.gone', seen.ok, seen.reason, seen.detail);
-  // Nobody's memory: it goes, whichever side is live.
-  if (seen?.ok !== true) await on.forgetMarker(marker);
+  const seen = ok ? await drillingOn(box).lookLive(drill_id, marker) : null;
   if (seen === null) {
     journal.conclude('failed', `restore: ${restored.failure_reason ?? String(restored.outcome)}`);
-    return;
+    return false;
   }
+  await journal.check('marker.gone', seen.ok, seen.reason, seen.detail);
   journal.conclude(seen.ok ? 'passed' : 'failed', seen.ok ? null : `L3: ${seen.reason}`);
+  return seen.ok;
 }
 
 /** How often a run that is in the way is looked for again, half a minute apart: a backup is over within the hour, mostly. */

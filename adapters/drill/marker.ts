@@ -1,18 +1,14 @@
 import type { Finding } from '../../domain/backup/finding.ts';
-import { markerText } from '../../domain/drill/run.ts';
-import { uuidv5 } from '../../domain/uuid.ts';
+import { markerOf, markerText } from '../../domain/drill/run.ts';
 import { createMemories } from '../memories/memories.ts';
 import { memoryCollection } from '../memories/collection.ts';
 import type { MemoryDeps } from '../memories/points.ts';
 import { createMemoryReconciliation } from '../memories/reconcile.ts';
 import { createMemorySearch } from '../memories/search.ts';
 
-/** Any fixed uuid: a marker that is written twice is one. */
-const namespace = '2f4c1d0e-9d0b-4f5e-8d53-7f6a1f6f3c55';
-
 /** A live drill's marker: written after the backup, as a memory like any other. Throws when it is not found then: nothing could be seen to go. */
-export async function writeMarker(deps: MemoryDeps, drillId: string): Promise<string> {
-  const id = uuidv5(namespace, drillId);
+export async function writeMarker(deps: MemoryDeps, drillId: string): Promise<void> {
+  const id = markerOf(drillId);
   const created = await createMemories(deps).create(
     {
       ...{ id, type: 'episodic', project: null, text: markerText(drillId), confidence: 1 },
@@ -24,7 +20,6 @@ export async function writeMarker(deps: MemoryDeps, drillId: string): Promise<st
   await createMemoryReconciliation(deps).all(new AbortController().signal);
   const [row, point, found] = await whereIsMarker(deps, drillId, id);
   if (!row || !point || !found) throw new Error(`The marker is not found: row ${row}, point ${point}, search ${found}`);
-  return id;
 }
 
 /** After the restore: gone in both stores, and from the answers. */

@@ -1,4 +1,5 @@
 import type { NewCheck } from '../evidence.ts';
+import { uuidv5 } from '../uuid.ts';
 import type { DrillRequest } from './schemas.ts';
 import type { DrillPhase, DrillTrigger } from './words.ts';
 
@@ -36,6 +37,14 @@ export type DrillEvidence = NewCheck<DrillPhase>;
 /** Of scratch databases and collections: of this drill alone, and found again by whoever tidies up. */
 export function scratchOfDrill(drillId: string): string {
   return `drill_${drillId.replaceAll('-', '').slice(0, 12)}`;
+}
+
+/** Any fixed uuid: a marker that is written twice is one. */
+const markers = '2f4c1d0e-9d0b-4f5e-8d53-7f6a1f6f3c55';
+
+/** The id of the marker of a live drill: known before it is written, so that it goes whatever comes. */
+export function markerOf(drillId: string): string {
+  return uuidv5(markers, drillId);
 }
 
 /** What the marker of a live drill says. */

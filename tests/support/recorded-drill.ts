@@ -11,7 +11,6 @@ import { ownBox, runOnTemporal } from './on-temporal.ts';
 type Activities = DrillActivities & DrillRowActivities & Pick<OperationsActivities, 'takeLocks' | 'releaseLocks'>;
 
 export const stamp = '20261122T020000Z-0001';
-const marker = '00000000-0000-4000-8000-000000000001';
 
 export type RecordedDrill = ReturnType<typeof recordedDrill>;
 
@@ -52,7 +51,7 @@ export function recordedDrill(overrides: Partial<Activities> = {}) {
     rehearseDrill: async () => said('L2', { ...look('L2'), restore_ms: 1_000, compare_ms: 50 }),
     bootDrill: async () => said('L3', look('L3')),
     tidyDrill: async () => said('tidy', undefined),
-    markLive: async () => said('mark', marker),
+    markLive: async () => said('mark', undefined),
     lookLive: async () => said('look', look('L3')),
     forgetMarker: async () => said('forget', undefined),
   };
