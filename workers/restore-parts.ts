@@ -115,7 +115,7 @@ export function createRestoreParts(world: RestoreWorld) {
         unpack: (point, set, folder, signal) => {
           const member = point.manifest.members.find(({ name }) => name === set.member);
           if (member === undefined) throw new PermanentFailure('MemberMissing', `${set.name} has no member`);
-          return unpackTar(point.reader.open(member, signal), folder);
+          return unpackTar(point.reader.open(member, signal), folder, signal);
         },
       }),
       sides: createSides({

@@ -61,7 +61,7 @@ async function against(
 ): Promise<string[]> {
   const found = { files: 0, bytes: 0 };
   const read = (done: (bytes: number) => void) =>
-    readTar(reader.open(member, signal), async (entry) => {
+    readTar(reader.open(member, signal), signal, async (entry) => {
       if (entry.header.type === 'symlink' || entry.header.type === 'directory') return;
       found.files += 1;
       found.bytes += entry.header.size;

@@ -44,7 +44,7 @@ export async function restoreDatabase(
   await mkdir(folder, { recursive: true, mode: 0o700 });
   try {
     const member = memberOf(manifest, role);
-    await told(beat, `unpack ${role}`, () => unpackTar(deps.reader.open(member, signal), folder));
+    await told(beat, `unpack ${role}`, () => unpackTar(deps.reader.open(member, signal), folder, signal));
     return await asAdmin(deps.postgresUrl, async (admin) => {
       const restorer = await freshDatabase(admin, deps.postgresUrl, database);
       try {

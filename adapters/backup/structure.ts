@@ -83,7 +83,7 @@ async function againstDump(
 ): Promise<string[]> {
   const folder = await mkdtemp(join(workFolder, 'dump-'));
   try {
-    await told(beat, `read ${member.name}`, () => unpackTar(reader.open(member, signal), folder));
+    await told(beat, `read ${member.name}`, () => unpackTar(reader.open(member, signal), folder, signal));
     const listed: Buffer[] = [];
     const onOutput = (chunk: Buffer) => void listed.push(chunk);
     const { exit_code, stderr } = await tools.run('pg_restore', ['--list', folder], {
@@ -113,7 +113,7 @@ async function againstSnapshot(
 ): Promise<string[]> {
   let files = 0;
   const look = () =>
-    readTar(reader.open(member, signal), async ({ header }) => {
+    readTar(reader.open(member, signal), signal, async ({ header }) => {
       if (header.type === 'file') files += 1;
     });
   await told(beat, `read ${member.name}`, look);

@@ -18,9 +18,14 @@ export interface UnpackedEntry {
 /**
  * Reads an archive to its end, entry by entry; what `entry` leaves of a content is passed over. Throws PermanentFailure
  * `RestoreRefused` for a path that is absolute or climbs out, for a link that leads out, for devices, and for what is no tar;
- * and the error of `plain`, which is known only at the end: until then nothing may be made of what came.
+ * and the error of `plain`, which is known only at the end: until then nothing may be made of what came. Whoever ends it by
+ * `signal`, which is that of `plain`, has cut it: that is no fault of the archive.
  */
-export async function readTar(plain: Readable, entry: (entry: UnpackedEntry) => Promise<void>): Promise<void> {
+export async function readTar(
+  plain: Readable,
+  signal: AbortSignal,
+  entry: (entry: UnpackedEntry) => Promise<void>,
+): Promise<void> {
   const unpacked = extract();
   const fault = pipeline(plain, unpacked as unknown as NodeJS.WritableStream).then(
     () => null,
@@ -37,18 +42,24 @@ export async function readTar(plain: Readable, entry: (entry: UnpackedEntry) => 
     const error = noRoomOr(caught);
     // What the source says of itself is why the archive could not be read.
     const said = await fault;
+    signal.throwIfAborted();
     if (error instanceof PermanentFailure) throw error;
     throw said !== null && !isOfTar(said.error) ? said.error : refused(`The archive is damaged: ${messageOf(error)}`);
   }
   const said = await fault;
+  signal.throwIfAborted();
   if (said !== null) throw said.error;
 }
 
 /** Into an empty folder: owners where they may be set, modes and times. Throws as `readTar` does. */
-export async function unpackTar(plain: Readable, folder: string): Promise<{ files: number; bytes: number }> {
+export async function unpackTar(
+  plain: Readable,
+  folder: string,
+  signal: AbortSignal,
+): Promise<{ files: number; bytes: number }> {
   const counted = { files: 0, bytes: 0 };
   const later: (() => Promise<void>)[] = [];
-  await readTar(plain, async ({ path, header, content }) => {
+  await readTar(plain, signal, async ({ path, header, content }) => {
     const target = join(folder, path);
     await mkdir(dirname(target), { recursive: true, mode: 0o700 });
     if (header.type === 'directory') {

@@ -33,13 +33,15 @@ async function* throughZstd(
   );
   const fed = settled(pipeline(Readable.from(source, { objectMode: false }), child.stdin));
   // A source that failed looks to zstd like one that ended.
-  void fed.then(({ error }) => error !== undefined && child.kill('SIGKILL'));
+  void fed.then(({ error }) => error !== undefined && !isClosedPipe(error) && child.kill('SIGKILL'));
   try {
     yield* child.stdout as AsyncIterable<Buffer>;
     const [feeding, end] = await Promise.all([fed, ended]);
     if (end.error !== undefined) throw end.error;
     if (feeding.error !== undefined && !isClosedPipe(feeding.error)) throw feeding.error;
-    if (end.value !== 0) throw new ZstdRefused(`zstd ended with ${end.value ?? 'a signal'}: ${said.trim()}`);
+    // Out of memory, or somebody's Ctrl-C: that says nothing of what it was given.
+    if (end.value === null) throw new Error('zstd was ended by a signal');
+    if (end.value !== 0) throw new ZstdRefused(`zstd ended with ${end.value}: ${said.trim()}`);
     if (feeding.error !== undefined) throw feeding.error;
   } finally {
     child.kill('SIGKILL');

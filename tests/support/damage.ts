@@ -56,7 +56,8 @@ export async function withChangedDump(
   const member = memberOf(point, 'postgres', role === 'data' ? 0 : 1);
   const folder = join(dirname(point.folder), `dump-${randomBytes(4).toString('hex')}`);
   await mkdir(folder);
-  await unpackTar(point.reader.open(member, new AbortController().signal), folder);
+  const { signal } = new AbortController();
+  await unpackTar(point.reader.open(member, signal), folder, signal);
   await change(folder);
   const changed = await withPlain(point, member, dumpAsTar(folder));
   await rm(folder, { recursive: true });

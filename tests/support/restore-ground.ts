@@ -44,7 +44,7 @@ export function restoreGround(on: BackupGround, { draft, folder, reader }: Taken
       unpack: (point, set, into, signal) => {
         const member = point.manifest.members.find(({ name }) => name === set.member);
         if (member === undefined) throw new Error(`${set.name} has no member`);
-        return unpackTar(point.reader.open(member, signal), into);
+        return unpackTar(point.reader.open(member, signal), into, signal);
       },
     }),
     health: createRestoreHealth({

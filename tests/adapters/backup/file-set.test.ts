@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmod,
   mkdir,
@@ -17,8 +18,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packFileSet, type FileSet, type PackedFiles } from '../../../adapters/backup/file-set.ts';
 import { isMountPoint } from '../../../adapters/backup/mount-points.ts';
+import { createMemberReader, createMemberWriter } from '../../../adapters/backup/sealed-member.ts';
 import { companionOf } from '../../../adapters/backup/sqlite.ts';
-import { unpackTar } from '../../../adapters/backup/tar-unpack.ts';
+import { readTar, unpackTar } from '../../../adapters/backup/tar-unpack.ts';
 
 const run = promisify(execFile);
 const signal = new AbortController().signal;
@@ -37,7 +39,7 @@ async function throughTar(of: FileSet): Promise<{ packed: PackedFiles; unpacked:
   const { tar, packed } = packFileSet(of, folder, signal);
   const unpacked = join(folder, 'unpacked');
   await mkdir(unpacked);
-  expect(await unpackTar(tar, unpacked)).toEqual({ files: packed.files, bytes: packed.bytes });
+  expect(await unpackTar(tar, unpacked, signal)).toEqual({ files: packed.files, bytes: packed.bytes });
   return { packed, unpacked };
 }
 
@@ -77,7 +79,7 @@ test.each(['/etc/passwd', '../outside', 'inner/../../outside'])(
     await symlink(target, join(root, 'link'));
     const { tar } = packFileSet(set(), folder, signal);
     await mkdir(join(folder, 'unpacked'));
-    await expect(unpackTar(tar, join(folder, 'unpacked'))).rejects.toMatchObject({
+    await expect(unpackTar(tar, join(folder, 'unpacked'), signal)).rejects.toMatchObject({
       name: 'FileSetRefused',
       message: expect.stringMatching(/root\/link leads out of its set/) as string,
     });
@@ -98,9 +100,27 @@ test('B1 whoever reads may end first, as on a full disk: no file stays open, and
   expect(await open()).toEqual([]);
 });
 
+test('B3 who is told to end in the middle of an archive says nothing of it', async () => {
+  await writeFile(join(root, 'first'), 'first');
+  await writeFile(join(root, 'second'), randomBytes(8_000_000));
+  await mkdir(join(folder, 'members'));
+  const { env } = process;
+  const member = await createMemberWriter({ folder, recipients: [], env }).seal(
+    { name: 'files-data.tar', kind: 'files', compression: 'zstd' },
+    packFileSet(set(), folder, signal).tar,
+    signal,
+  );
+  const ending = new AbortController();
+  const plain = createMemberReader({ folder, identities: [], env }).open(member, ending.signal);
+  const read = readTar(plain, ending.signal, async ({ path }) => {
+    if (path === 'first') ending.abort(new Error('the worker is shut down'));
+  });
+  await expect(read).rejects.toThrow('the worker is shut down');
+});
+
 test('B1 a set that is not there is refused', async () => {
   const { tar } = packFileSet({ ...set(), root: join(folder, 'nowhere') }, folder, signal);
-  await expect(unpackTar(tar, folder)).rejects.toMatchObject({ name: 'FileSetRefused' });
+  await expect(unpackTar(tar, folder, signal)).rejects.toMatchObject({ name: 'FileSetRefused' });
 });
 
 test('B8 a database of SQLite with a live -wal is copied as one file of one moment, with what was committed only', async () => {
@@ -156,7 +176,7 @@ test('B8 a damaged database is refused, by name: it would be kept as if it were 
   await writeFile(database, bytes);
   const { tar } = packFileSet(set(), folder, signal);
   await mkdir(join(folder, 'unpacked'));
-  await expect(unpackTar(tar, join(folder, 'unpacked'))).rejects.toMatchObject({
+  await expect(unpackTar(tar, join(folder, 'unpacked'), signal)).rejects.toMatchObject({
     name: 'FileSetRefused',
     message: expect.stringContaining('app.db') as string,
   });
