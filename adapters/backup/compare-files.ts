@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Finding } from '../../domain/backup/finding.ts';
 import type { ManifestDraft, Member } from '../../domain/backup/manifest.ts';
-import { isPermanentFailure } from '../../domain/failures.ts';
 import type { MemberReader, Watched } from './deps.ts';
-import { l1, l2 } from './findings.ts';
+import { isOfThePoint, l1, l2 } from './findings.ts';
 import { checkSqlite } from './sqlite.ts';
 import { readTar, type UnpackedEntry } from './tar-unpack.ts';
 import { told } from './told.ts';
@@ -71,7 +70,7 @@ async function against(
   try {
     await told(beat, `read ${set.name}`, read, set.bytes);
   } catch (error) {
-    if (isPermanentFailure(error)) return [error.message];
+    if (isOfThePoint(error)) return [error.message];
     throw error;
   }
   const same = found.files === set.files && found.bytes === set.bytes;

@@ -1,13 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import type { Finding } from '../../domain/backup/finding.ts';
 import type { ManifestDraft } from '../../domain/backup/manifest.ts';
-import { isPermanentFailure } from '../../domain/failures.ts';
 import { connect, databaseUrl } from '../postgres/connect.ts';
 import { compareCollection } from './compare-collection.ts';
 import { compareDatabase } from './compare-database.ts';
 import { compareFileSet } from './compare-files.ts';
 import type { BackupServers, MemberReader, Watched } from './deps.ts';
-import { l2 } from './findings.ts';
+import { isOfThePoint, l2 } from './findings.ts';
 import { dropScratch, restoreIntoScratch, type Scratch, type ScratchRequest } from './scratch.ts';
 
 type Deps = BackupServers & { readonly reader: MemberReader };
@@ -53,14 +52,9 @@ export async function proveRestored(deps: Deps, request: ScratchRequest): Promis
     const scratch = await restoreIntoScratch(deps, request);
     return await compareScratch(deps, { ...request, scratch });
   } catch (error) {
-    if (isPermanentFailure(error) && isOfThePoint(error.name)) return [l2('restored', [error.message])];
+    if (isOfThePoint(error)) return [l2('restored', [error.message])];
     throw error;
   } finally {
     await dropScratch(deps, request.scratch);
   }
-}
-
-/** Not: a disk that is full, a program that is missing. They say nothing of the point. */
-function isOfThePoint(type: string): boolean {
-  return !['NoRoom', 'PostgresToolsMissing', 'KeyMissing'].includes(type);
 }

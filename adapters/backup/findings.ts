@@ -1,4 +1,5 @@
 import type { Finding, Level } from '../../domain/backup/finding.ts';
+import { isPermanentFailure, type FailureType, type PermanentFailure } from '../../domain/failures.ts';
 
 const shown = 5;
 
@@ -15,4 +16,11 @@ export function l1(check: string, against: readonly string[], detail?: Finding['
 
 export function l2(check: string, against: readonly string[], detail?: Finding['detail']): Finding {
   return finding('L2', check, against, detail);
+}
+
+const ofTheBox: readonly FailureType[] = ['NoRoom', 'PostgresToolsMissing', 'CommandNotFound', 'KeyMissing'];
+
+/** A finding against the point. Not: a disk that is full, a program or a key that is missing, a server that is away. */
+export function isOfThePoint(error: unknown): error is PermanentFailure {
+  return isPermanentFailure(error) && !ofTheBox.includes(error.type);
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
-import { PermanentFailure } from '../../domain/failures.ts';
+import { isPermanentFailure, PermanentFailure } from '../../domain/failures.ts';
+import { noRoomOr } from '../files/no-room.ts';
 import type { QdrantServer } from '../qdrant/connect.ts';
 import { ask, jsonOf, QdrantRefused } from './qdrant-request.ts';
 
@@ -93,6 +94,9 @@ export async function recoverFrom(
   } catch (error) {
     // What is wrong with the member counts for more than that the request broke off.
     if (faults[0] !== undefined) throw faults[0];
+    // Nor is a full disk of the server a fault of the snapshot.
+    const known = noRoomOr(error);
+    if (isPermanentFailure(known)) throw known;
     if (error instanceof QdrantRefused)
       throw new PermanentFailure('RestoreRefused', `Qdrant refuses the snapshot for ${collection}: ${error.message}`);
     throw error;

@@ -1,9 +1,9 @@
 import type { ManifestDraft } from '../../domain/backup/manifest.ts';
-import { isPermanentFailure } from '../../domain/failures.ts';
 import type { Sql } from '../postgres/connect.ts';
 import { connectQdrant } from '../qdrant/connect.ts';
 import { collectionExists } from '../qdrant/collections.ts';
 import type { BackupServers, MemberReader, Watched } from './deps.ts';
+import { isOfThePoint } from './findings.ts';
 import { qdrantVersion } from '../qdrant/version.ts';
 import { deleteSnapshot, peersOf, recoverFrom, uploadName } from './qdrant-snapshot.ts';
 import { rebuildCollection } from './rebuild-collection.ts';
@@ -75,7 +75,7 @@ async function fromSnapshot(
     await told(beat, `restore ${collection.name}`, () => recoverFrom(qdrant, into, { plain, ...member.plain }, signal));
     return { why: null, damaged: false };
   } catch (error) {
-    if (isPermanentFailure(error)) return { why: error.message, damaged: true };
+    if (isOfThePoint(error)) return { why: error.message, damaged: true };
     throw error;
   }
 }

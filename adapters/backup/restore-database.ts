@@ -1,7 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ManifestDraft } from '../../domain/backup/manifest.ts';
-import { PermanentFailure } from '../../domain/failures.ts';
+import { isPermanentFailure, PermanentFailure } from '../../domain/failures.ts';
+import { noRoomOr } from '../files/no-room.ts';
 import { databaseUrl, type Sql } from '../postgres/connect.ts';
 import type { BackupServers, MemberReader, Watched } from './deps.ts';
 import { lastLine } from './dump-database.ts';
@@ -30,7 +31,7 @@ const jobs = 2;
 /**
  * Restores one into a new database, made from template0, by a role without superuser rights, ended by the first error. The dump is
  * unpacked and its hash known before a byte of it is restored. Throws PermanentFailure `RestoreRefused` with what pg_restore said,
- * and as members are read.
+ * `NoRoom`, and as members are read.
  */
 export async function restoreDatabase(
   deps: BackupServers & { readonly reader: MemberReader },
@@ -51,7 +52,7 @@ export async function restoreDatabase(
         const args = [...always, `--jobs=${jobs}`, `--dbname=${database}`, folder];
         const how = { url: restorer.url(database), cwd: '/', signal };
         const { exit_code, stderr } = await told(beat, `restore ${role}`, () => tools.run('pg_restore', args, how));
-        if (exit_code !== 0) refuse(`pg_restore of ${role} ended with ${exit_code}: ${reasonIn(stderr)}`);
+        if (exit_code !== 0) throw restoreFailure(role, exit_code, stderr);
         // Nobody else does before it is asked; without figures plans are bad.
         await told(beat, `analyze ${role}`, () =>
           asAdmin(databaseUrl(deps.postgresUrl, database), (inside) => inside`analyze`),
@@ -119,6 +120,18 @@ function memberOf({ databases, members }: RestoreDatabaseRequest['manifest'], ro
   const member = members.find((each) => each.name === name);
   return member ?? refuse(`The point has no dump of ${role}`);
 }
+
+/** A server that is full, or went away meanwhile, says nothing of the dump: only the rest is the point's own fault. */
+export function restoreFailure(role: string, exit_code: number, stderr: string): Error {
+  const reason = reasonIn(stderr);
+  const error = noRoomOr(new Error(`pg_restore of ${role} ended with ${exit_code}: ${reason}`)) as Error;
+  const bySignal = exit_code > 128;
+  if (isPermanentFailure(error) || bySignal || serverAway.test(reason)) return error;
+  return new PermanentFailure('RestoreRefused', error.message);
+}
+
+const serverAway =
+  /server closed the connection|connection to server|to the server|from server|terminating connection|the database system is/;
 
 function reasonIn(stderr: string): string {
   const error = stderr.split('\n').find((line) => /error:/.test(line));

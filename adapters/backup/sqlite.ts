@@ -20,7 +20,7 @@ export function companionOf(path: string): string | null {
 
 /**
  * Row B8. A copy as of one moment, by SQLite's online backup, while others write; it is proved before this returns. `target`
- * must not be there. Throws PermanentFailure `FileSetRefused` for a database that is damaged or cannot be read.
+ * must not be there. Throws PermanentFailure `FileSetRefused` for a database that is damaged or cannot be read, `CommandNotFound`.
  */
 export async function backUpSqlite(source: string, target: string, signal: AbortSignal): Promise<void> {
   // One transaction of the same connection: else each write of another one would begin the copy anew, for ever.
@@ -50,10 +50,14 @@ async function sqlite(
   const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/nonexistent', LC_ALL: 'C.UTF-8' };
   const { exit_code, stdout, stderr } = await runCommand(argv, { cwd, env, signal }).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    return refuse('The program sqlite3 is not installed, and a file set holds databases of SQLite');
+    throw new PermanentFailure(
+      'CommandNotFound',
+      'The program sqlite3 is not installed, and a file set holds databases of SQLite',
+    );
   });
   if (exit_code === 0) return stdout.trim();
   const reason = stderr.trim().split('\n')[0] ?? `exit code ${exit_code}`;
+  if (exit_code > 128) throw new Error(`sqlite3 was ended by signal ${exit_code - 128}`);
   // Another process holds it: a later attempt may find it free.
   if (/locked|busy/.test(reason)) throw new Error(`${known} cannot be copied now: ${reason}`);
   return refuse(`${known} cannot be read: ${reason}`);

@@ -2,10 +2,9 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finding } from '../../domain/backup/finding.ts';
 import type { ManifestDraft, Member } from '../../domain/backup/manifest.ts';
-import { isPermanentFailure } from '../../domain/failures.ts';
 import { checkFileSetStructure } from './compare-files.ts';
 import type { MemberReader, Watched } from './deps.ts';
-import { l1 } from './findings.ts';
+import { isOfThePoint, l1 } from './findings.ts';
 import { findPostgresTools, type PostgresTools } from './postgres-tools.ts';
 import { readTar, unpackTar } from './tar-unpack.ts';
 import { told } from './told.ts';
@@ -64,7 +63,7 @@ async function looked(
   try {
     return l1(check, await look(member));
   } catch (error) {
-    if (isPermanentFailure(error)) return l1(check, [error.message]);
+    if (isOfThePoint(error)) return l1(check, [error.message]);
     throw error;
   }
 }

@@ -2,11 +2,12 @@ import { mkdir, rm } from 'node:fs/promises';
 import type { Finding } from '../../domain/backup/finding.ts';
 import type { Manifest } from '../../domain/backup/manifest.ts';
 import { scratchOfDrill, type DrillReference } from '../../domain/drill/run.ts';
-import { isPermanentFailure, PermanentFailure } from '../../domain/failures.ts';
+import { PermanentFailure } from '../../domain/failures.ts';
 import type { RestoredAt } from '../backup/compare-collection.ts';
 import { checkBytes, checkManifest, checkSeals } from '../backup/bytes.ts';
 import { compareScratch } from '../backup/compare.ts';
 import type { Watched } from '../backup/deps.ts';
+import { isOfThePoint } from '../backup/findings.ts';
 import { manifestName, parseManifestFile, readBytes, readManifest } from '../backup/manifest-file.ts';
 import { restoreCollection } from '../backup/restore-collection.ts';
 import { restoreDatabase } from '../backup/restore-database.ts';
@@ -125,7 +126,7 @@ async function readerOf(deps: DrillDeps, folder: string, manifest: Manifest) {
 
 /** What is wrong with the point is a finding; that something else is away, or full, is thrown. */
 function refusal(error: unknown, level: Finding['level'], check: string): Finding {
-  if (!isPermanentFailure(error) || ['NoRoom', 'PostgresToolsMissing', 'KeyMissing'].includes(error.type)) throw error;
+  if (!isOfThePoint(error)) throw error;
   return { level, check, ok: false, reason: error.message, detail: { type: error.type } };
 }
 
