@@ -96,7 +96,8 @@ export function createPruneActivities(deps: PruneDeps) {
     purgePoint: (stamp: string): Promise<void> =>
       withHeartbeat(async () => {
         await points.purge(stamp);
-        await recoveryPoints.moved(stamp, 'purged');
+        // Had back, or fetched again, since the trash was listed.
+        if (!(await points.isPublished(stamp))) await recoveryPoints.moved(stamp, 'purged');
       }),
   };
 }

@@ -51,6 +51,8 @@ export function createPoints(root: string) {
     await expectWhole(from, stamp);
     await sync(join(from, 'members'));
     await sync(from);
+    // One that was pruned and fetched again is there once: neither could it go to the trash again, nor be purged from it.
+    await purge(stamp);
     await move(stamp, 'partial', 'kept');
   }
 
@@ -104,8 +106,9 @@ export function createPoints(root: string) {
     return Promise.all(
       stamps.map(async (stamp) => {
         const folder = folderOf(stamp, 'trash');
-        const mark = await stat(join(folder, '.trashed')).catch(() => stat(folder));
-        return { stamp, trashed_at: mark.mtime };
+        const mark = await stat(join(folder, '.trashed')).catch(() => null);
+        // Moved by an attempt that died before it marked it: its files are as old as the point.
+        return { stamp, trashed_at: mark?.mtime ?? (await stat(folder)).ctime };
       }),
     );
   }

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newAgeKey, readIdentities, recipientObstacle } from '../../../adapters/backup/age-key.ts';
@@ -113,6 +113,26 @@ describe('folders of points', () => {
     await points.purge(stamp);
     expect(await points.trashed()).toEqual([]);
     await expect(points.trash(stamp, trashed_at)).rejects.toMatchObject({ type: 'PointUnknown' });
+  });
+
+  it('B4 what was moved to the trash by an attempt that died there has all of its grace', async () => {
+    const { folder } = await published();
+    const long = new Date('2026-01-01T00:00:00Z');
+    await utimes(folder, long, long);
+    await points.trash(stamp, long);
+    await unlink(join(points.folderOf(stamp, 'trash'), '.trashed'));
+    await utimes(points.folderOf(stamp, 'trash'), long, long);
+    const [trashed] = await points.trashed();
+    expect(Date.now() - (trashed?.trashed_at.getTime() ?? 0)).toBeLessThan(60_000);
+  });
+
+  it('B5 one that was pruned and is fetched again is there once, and is pruned again', async () => {
+    await published();
+    await points.trash(stamp, new Date());
+    await published();
+    expect([await points.list(), await points.trashed()]).toEqual([[stamp], []]);
+    await points.trash(stamp, new Date());
+    expect([await points.list(), (await points.trashed()).length]).toEqual([[], 1]);
   });
 
   it('B4 what is no point is none, and no name leads out of the folder', async () => {
