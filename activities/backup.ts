@@ -85,7 +85,7 @@ export function createBackupActivities(deps: BackupDeps) {
   }
 
   return {
-    checkRoom: (request: BackupRequest): Promise<Room> => deps.room(request),
+    checkRoom: (request: BackupRequest): Promise<Room> => withHeartbeat(() => deps.room(request)),
 
     /**
      * G7: pin, snapshot, dump, hashes, Qdrant after it: one attempt. One that was lost may still have a pg_dump that writes, so

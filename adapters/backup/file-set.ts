@@ -51,10 +51,21 @@ export function packFileSet(
   signal: AbortSignal,
 ): { readonly tar: Readable; readonly packed: PackedFiles } {
   const packed: PackedFiles = { files: 0, bytes: 0, sqlite: [] };
+  return { tar: tarOf(entries(root, excluding(exclude), { work, signal, packed })), packed };
+}
+
+/** What is wanted of a set, as it is now; none where there is no such folder. */
+export async function bytesOfSet({ root, exclude }: Pick<FileSet, 'root' | 'exclude'>): Promise<number> {
+  let total = 0;
+  if ((await lstat(root).catch(unlessMissing)) === null) return total;
+  for await (const { stats } of walk(root, '', excluding(exclude))) if (stats.isFile()) total += stats.size;
+  return total;
+}
+
+function excluding(exclude: readonly string[]): (path: string) => boolean {
   const isUnwanted = exclude.length === 0 ? () => false : picomatch([...exclude], { dot: true });
   // What a restore keeps there, for as long as it is held, is no content.
-  const isExcluded = (path: string) => workFolderPattern.test(path) || isUnwanted(path);
-  return { tar: tarOf(entries(root, isExcluded, { work, signal, packed })), packed };
+  return (path) => workFolderPattern.test(path) || isUnwanted(path);
 }
 
 interface Packing {
@@ -97,8 +108,12 @@ async function settledReads(waiting: readonly Promise<Read>[]): Promise<Read[]> 
 }
 
 async function* walk(root: string, folder: string, isExcluded: (path: string) => boolean): AsyncGenerator<Found> {
-  const names = (await readdir(join(root, folder))).sort();
-  for (const name of names) {
+  // A folder may go as a file may, while others work there; not the set itself.
+  const names = await readdir(join(root, folder)).catch((error: unknown) => {
+    if (folder === '') throw error;
+    return unlessMissing(error);
+  });
+  for (const name of (names ?? []).sort()) {
     const path = folder === '' ? name : `${folder}/${name}`;
     if (isExcluded(path)) continue;
     const stats = await lstat(join(root, path)).catch(unlessMissing);

@@ -1,11 +1,11 @@
 import type { QdrantClient } from '@qdrant/js-client-rest';
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RoomFacts } from '../../domain/backup/room.ts';
 import { freeBytes } from '../files/disk.ts';
 import type { Sql } from '../postgres/connect.ts';
 import type { RecoveryPointStore } from '../postgres/recovery-points.ts';
-import type { FileSet } from './file-set.ts';
+import { bytesOfSet, type FileSet } from './file-set.ts';
 
 export interface RoomDeps {
   readonly data: Sql;
@@ -25,7 +25,7 @@ export async function measureRoom(
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const sizes = await Promise.all([sizeOf(deps.data), sizeOf(deps.ops)]);
   const [last] = await deps.recoveryPoints.list({ limit: 1 });
-  const sets = await Promise.all(fileSets.map(({ root }) => bytesUnder(root)));
+  const sets = await Promise.all(fileSets.map(bytesOfSet));
   return {
     free: await freeBytes(folder),
     postgres_free: await postgresFree(deps.data),
@@ -63,15 +63,6 @@ async function vectorBytes(qdrant: QdrantClient): Promise<number> {
     }),
   );
   return sum(sizes);
-}
-
-/** Links are not followed; what goes meanwhile counts nothing. */
-async function bytesUnder(root: string): Promise<number> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
-  let total = 0;
-  for (const entry of entries)
-    if (entry.isFile()) total += (await stat(join(entry.parentPath, entry.name)).catch(() => ({ size: 0 }))).size;
-  return total;
 }
 
 function sum(numbers: readonly number[]): number {

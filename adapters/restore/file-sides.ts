@@ -55,7 +55,9 @@ export function createFileSides({ openPoint, unpack, checkSqlite }: FileSidesDep
       return unpacked;
     },
 
-    replace: async (ref: RestoreReference, name: string): Promise<void> => (await replacementOf(ref, name)).replace(),
+    /** A full disk is no reason to hold everybody up until there is room: it is put back. */
+    replace: async (ref: RestoreReference, name: string): Promise<void> =>
+      (await replacementOf(ref, name)).replace().catch(noRoom),
 
     /** Where nothing was begun it does nothing. */
     undo: async (ref: RestoreReference, name: string): Promise<void> => (await replacementOf(ref, name)).undo(),

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { packFileSet, type FileSet, type PackedFiles } from '../../../adapters/backup/file-set.ts';
+import { bytesOfSet, packFileSet, type FileSet, type PackedFiles } from '../../../adapters/backup/file-set.ts';
 import { isMountPoint } from '../../../adapters/backup/mount-points.ts';
 import { createMemberReader, createMemberWriter } from '../../../adapters/backup/sealed-member.ts';
 import { companionOf } from '../../../adapters/backup/sqlite.ts';
@@ -71,6 +71,14 @@ test('B1 what is excluded is not copied, nor are sockets and pipes', async () =>
   const { packed, unpacked } = await throughTar(set(['cache', 'cache/**']));
   expect(packed.files).toBe(1);
   expect(await readdir(unpacked)).toEqual(['kept.txt']);
+});
+
+test('B1 what a set may take is counted of what is wanted of it, and nothing where there is none', async () => {
+  await mkdir(join(root, 'cache'));
+  await writeFile(join(root, 'cache/large'), Buffer.alloc(1_000_000));
+  await writeFile(join(root, 'kept'), 'kept');
+  expect(await bytesOfSet(set(['cache/**']))).toBe(4);
+  expect(await bytesOfSet({ root: join(root, 'nowhere'), exclude: [] })).toBe(0);
 });
 
 test.each(['/etc/passwd', '../outside', 'inner/../../outside'])(
