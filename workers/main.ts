@@ -27,6 +27,7 @@ import { createProjectStore } from '../adapters/postgres/projects.ts';
 import { createRefreshSchedules } from '../adapters/temporal/refresh-schedules.ts';
 import { connectQdrant } from '../adapters/qdrant/connect.ts';
 import { watchRestarts } from '../adapters/qdrant/restarts.ts';
+import { apiUrl } from '../infra/api-url.ts';
 import { boxPaths, embeddingProgram } from '../infra/box-paths.ts';
 import { readBuildInfo, readVersion } from '../infra/build-info.ts';
 import { loadConfig } from '../infra/config.ts';
@@ -104,7 +105,7 @@ async function main(): Promise<void> {
     ...{ data, ops: sql, qdrant, client: temporal.client, servers, embeddings, drivers: box.drivers },
     ...{ home: config.home, box: config.box, env: process.env, identitiesPath: config.backup.identitiesPath },
     migrations: join(packageRoot, 'infra/migrations/holdfast'),
-    apiUrl: `http://${config.api.host}:${config.api.port}`,
+    apiUrl: apiUrl(config, config.api.port),
     agreements: [drills.agree],
   });
 

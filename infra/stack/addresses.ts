@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '../config.ts';
 import { writeAtomically } from '../write-atomically.ts';
 import type { Home } from './home.ts';
 import { StackError } from './stack-error.ts';
@@ -29,12 +28,6 @@ export async function runningAddresses(root: string): Promise<StackAddresses> {
   const path = pathIn(root);
   if (!existsSync(path)) throw new StackError('It is still starting', 'Try again in a moment.');
   return JSON.parse(await readFile(path, 'utf8')) as StackAddresses;
-}
-
-/** As somebody on this machine asks the API. */
-export function apiUrl({ api: { host } }: Config, port: number): string {
-  const asked = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  return `http://${asked.includes(':') ? `[${asked}]` : asked}:${port}`;
 }
 
 function pathIn(root: string): string {

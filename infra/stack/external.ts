@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import type { QdrantServer } from '../../adapters/qdrant/connect.ts';
+import { apiUrl } from '../api-url.ts';
 import { ConfigError, type Config } from '../config.ts';
-import { apiUrl, forgetAddresses, publishAddresses } from './addresses.ts';
+import { forgetAddresses, publishAddresses } from './addresses.ts';
 import { apps, startApps, type App, type Servers } from './apps.ts';
 import { prepareDownloads } from './download/downloads.ts';
 import { ensureFirstToken } from './first-token.ts';

@@ -1,6 +1,7 @@
 import type { QdrantServer } from '../../adapters/qdrant/connect.ts';
+import { apiUrl } from '../api-url.ts';
 import type { Config } from '../config.ts';
-import { apiUrl, forgetAddresses, publishAddresses, type StackAddresses } from './addresses.ts';
+import { forgetAddresses, publishAddresses, type StackAddresses } from './addresses.ts';
 import { apps as allApps, startApps, type Servers } from './apps.ts';
 import { prepareDownloads, type Downloads } from './download/downloads.ts';
 import { ensureFirstToken, type FirstToken } from './first-token.ts';
