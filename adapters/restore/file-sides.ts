@@ -67,7 +67,8 @@ export function createFileSides({ openPoint, unpack, checkSqlite }: FileSidesDep
       const { manifest } = await openPoint(ref.stamp);
       for (const { root } of manifest.file_sets) {
         const replacement = createReplacement(root, ref.restore_id);
-        if (side === 'restored') await replacement.undo();
+        // What is being deleted already was put back before that.
+        if (side === 'restored' && (await replacement.state()) !== 'finishing') await replacement.undo();
         await replacement.finish();
       }
     },
