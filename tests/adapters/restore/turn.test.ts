@@ -26,3 +26,16 @@ test('B6 whoever has the turn goes first: waves that keep coming do not keep a r
   await locks.releaseRun('restore');
   expect(await locks.acquire(shared, run('next'))).toHaveProperty('held');
 });
+
+test('B6 B4 a restore that is held lets the data go and keeps its point in use', async () => {
+  const locks = createLockStore(databases.ops);
+  const held = run('held');
+  const point = [{ resource: 'point/a', mode: 'shared' }] as const;
+  expect(await locks.acquire([...turn, ...point], held)).toHaveProperty('held');
+  await locks.releaseRun('held', ['point/a']);
+  const prune = [{ resource: 'point/a', mode: 'exclusive' }] as const;
+  expect(await locks.acquire(turn, run('later'))).toHaveProperty('held');
+  expect(await locks.acquire(prune, run('prune'))).toMatchObject({ holders: [{ run_id: 'held' }] });
+  await locks.releaseRun('held');
+  expect(await locks.acquire(prune, run('prune'))).toHaveProperty('held');
+});
