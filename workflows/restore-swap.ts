@@ -1,4 +1,5 @@
 import { ApplicationFailure } from '@temporalio/workflow';
+import type { RestoreVerdict } from '../activities/restore.ts';
 import { failureReason } from './failure-reason.ts';
 import { holdData, letDataGo, takeData } from './restore-beside.ts';
 import { droppingOn, provingOn, restoreRows, swappingOn } from './restore-proxies.ts';
@@ -51,18 +52,22 @@ export async function putBack(run: RestoreRun): Promise<boolean> {
   return true;
 }
 
-/** By a person's word. False: not yet, because services use the files; it stays held. */
+/** By a person's word. False: not yet, because services use the files, or the data could not be had; it stays held. */
 export async function undo(run: RestoreRun, actor: string | null): Promise<boolean> {
-  const { input, journal } = run;
-  await holdData(run);
-  const stopped = await swappingOn(input.box).servicesStopped(run.ref, run.sets);
-  await journal.check(
-    'undo',
-    stopped.ok,
-    stopped.ok ? `asked for by ${actor ?? 'nobody'}` : stopped.reason,
-    stopped.detail,
-  );
-  if (!stopped.ok) return false;
+  const { journal } = run;
+  const { ok, reason, detail } = await readyToUndo(run);
+  await journal.check('undo', ok, ok ? `asked for by ${actor ?? 'nobody'}` : reason, detail);
+  if (!ok) return false;
   if (await putBack(run)) return true;
   throw ApplicationFailure.nonRetryable('The old side could not be put back', 'RestoreRefused');
+}
+
+/** Until here nothing was changed: what fails is no reason to give the old side up. */
+async function readyToUndo(run: RestoreRun): Promise<RestoreVerdict> {
+  try {
+    await holdData(run);
+    return await swappingOn(run.input.box).servicesStopped(run.ref, run.sets);
+  } catch (error) {
+    return { ok: false, reason: failureReason(error), detail: {} };
+  }
 }

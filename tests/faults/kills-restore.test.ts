@@ -27,6 +27,7 @@ const there: readonly SideEffect[] = [
 /** And either way out of it; of the undo as counted from its beginning. */
 const letGo: readonly SideEffect[] = [
   ['dropOld', 1],
+  ['releaseLocks', 2],
   ['wakeAfterRestore', 2],
 ];
 const back: readonly SideEffect[] = [
@@ -38,8 +39,9 @@ const back: readonly SideEffect[] = [
   ['undoFiles', 2],
   ['takeOver', 1],
   ['health', 1],
-  ['dropRestored', 1],
   ['releaseLocks', 1],
+  ['dropRestored', 1],
+  ['releaseLocks', 2],
 ];
 
 let bench: RestoreBench;

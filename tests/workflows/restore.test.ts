@@ -69,6 +69,26 @@ describe('the restore state machine', () => {
     expectLive(recorded, 'old');
   });
 
+  test('B6 an undo that cannot have the data changes nothing: it stays held, and the next one goes through', async () => {
+    let settles = 0;
+    const recorded: RecordedRestore = recordedRestore({
+      settleWriters: async () => {
+        if ((settles += 1) === 2) throw permanent('LockLost');
+        return { ok: true, reason: 'nobody writes', detail: {} };
+      },
+    });
+    const result = await runRestore(recorded, {}, async (say) => {
+      await inPhase(recorded, 'held');
+      await say('undo');
+      await inPhase(recorded, 'held', 2);
+      expectLive(recorded, 'restored');
+      expect([recorded.world.data, recorded.world.there.has('old')]).toEqual([false, true]);
+      await say('undo');
+    });
+    expect(result).toMatchObject({ outcome: 'undone', live: 'old' });
+    expectLive(recorded, 'old');
+  });
+
   test.each([
     ['preflight', { preflight: () => Promise.reject(permanent('PointUnknown')) }],
     [
