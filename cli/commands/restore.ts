@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import type { Restore } from '../../domain/restore/schemas.ts';
 import type { RestoreCommand } from '../../domain/restore/words.ts';
 import { duration, leaf, number, runs, several, waitOptions, waits, type Context } from '../command.ts';
-import type { ExitCode } from '../exit-codes.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
 
 interface RestoreOptions {
   readonly confirmServiceStopped?: boolean;
@@ -111,15 +112,29 @@ function telling(command: RestoreCommand) {
       const { id: found } = await find(at, id);
       const told = await at.api.post(`/v1/restores/${found}/${command}`, {}, restoreSchema, randomUUID());
       // An undo that has to wait for a service is held once more: then it has been somewhere else in between.
-      let left = false;
-      const until = ({ phase }: { phase: string }): boolean => (left ||= phase !== 'held') && phase === 'held';
-      const follows = alone || waits(at.out.interactive, options);
-      if (follows) return followRestore(at, found, options.timeout ?? null, until);
+      const seen = { left: false, again: null as Restore | null };
+      const until = (restore: Restore): boolean => {
+        seen.left ||= restore.phase !== 'held';
+        if (seen.left && restore.phase === 'held') seen.again = restore;
+        return seen.again !== null;
+      };
+      if (alone || waits(at.out.interactive, options)) {
+        const exitCode = await followRestore(at, found, options.timeout ?? null, until);
+        return seen.again === null ? exitCode : notDone(at, command, seen.again);
+      }
       at.out.data(told, [`${command}: told`]);
       at.out.message(`next: holdfast restore show ${found} --follow`);
       return undefined;
     });
   };
+}
+
+/** Nothing was changed: the restore says why, and waits for the same command again. */
+function notDone({ out }: Context, command: RestoreCommand, { evidence }: Restore): ExitCode {
+  const why = evidence.findLast(({ phase, ok }) => phase === command && !ok)?.reason;
+  out.message(`holdfast: ${command}: not done${why === undefined ? '' : ` (${why})`}`);
+  out.message(`next: stop what it names, then holdfast restore ${command}`);
+  return exitCodes.refused;
 }
 
 /** The newest, which is the only one that can run or be held. */
@@ -128,7 +143,6 @@ async function find({ api }: Context, id: string | undefined) {
   if (id !== undefined) return api.get(`/v1/restores/${encodeURIComponent(id)}`, restoreSchema);
   const { pageOf } = await import('../../domain/answer.ts');
   const { CliError } = await import('../cli-error.ts');
-  const { exitCodes } = await import('../exit-codes.ts');
   const [newest] = (await api.get('/v1/restores?limit=1', pageOf(restoreSchema, 'RestorePage'))).items;
   if (newest !== undefined) return api.get(`/v1/restores/${newest.id}`, restoreSchema);
   throw new CliError('Nothing was ever restored here', exitCodes.notFound, 'holdfast backup list');
