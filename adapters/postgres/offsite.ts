@@ -104,6 +104,11 @@ export function createOffsiteStore(sql: Sql) {
         where target = ${target} and state in ('damaged', 'refused')`;
     },
 
+    /** The target is another place from now on: nothing counts there that was not read back there. */
+    async forgetCopies(target: string): Promise<void> {
+      await sql`delete from offsite_copies where target = ${target}`;
+    },
+
     async beginCopy(target: string, { stamp, bytes }: DuePoint): Promise<void> {
       await sql`
         insert into offsite_copies (stamp, target, state, total_bytes) values (${stamp}, ${target}, 'uploading', ${bytes})

@@ -33,7 +33,7 @@ export function offsiteRoutes(route: Route, deps: OffsiteRouteDeps): void {
 
   route('offsite_put', async ({ params: { name }, body, caller }) => {
     const before = await offsite.find(name);
-    const id = await markedId(deps, body, before?.id ?? null);
+    const id = await markedId(deps, body, before);
     await offsite.put({ name, id, box, spec: body.spec, enabled: body.enabled, actor: caller.actor });
     if (body.enabled) await offsiteRuns.push({ target: name, box });
     return { status: 200, body: await view(name) };
@@ -77,14 +77,22 @@ export function offsiteRoutes(route: Route, deps: OffsiteRouteDeps): void {
 }
 
 /** The place is looked at before anything is kept of it: a typo is found now, not by the first backup that goes nowhere. */
-async function markedId({ openTarget }: OffsiteRouteDeps, { spec, adopt }: TargetPut, before: string | null) {
+async function markedId(
+  { openTarget, offsite }: OffsiteRouteDeps,
+  { spec, adopt }: TargetPut,
+  before: StoredTarget | null,
+): Promise<string> {
   const signal = AbortSignal.timeout(lookMs);
-  const id = before ?? randomUUID();
+  const id = before?.id ?? randomUUID();
   const target = await openTarget({ spec, id: adopt ? null : id }, signal);
   try {
-    const marker = adopt ? await target.marker() : null;
-    if (marker !== null) return marker;
-    if (adopt) throw new ApiProblem('conflict', 'There is no target of Holdfast at that place to take over.');
+    const marker = await target.marker();
+    if (marker === null && adopt)
+      throw new ApiProblem('conflict', 'There is no target of Holdfast at that place to take over.');
+    const isOther = adopt ? marker !== id : marker === null;
+    // Another place than before, or the same one, emptied: what was read back then is not there.
+    if (before !== null && isOther) await offsite.forgetCopies(before.name);
+    if (marker !== null && adopt) return marker;
     await target.prepare();
     return id;
   } catch (error) {
