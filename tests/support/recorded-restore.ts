@@ -48,8 +48,8 @@ export function recordedRestore(overrides: Partial<Own & ReturnType<typeof recor
       world.data ||= wishes.some(({ resource }) => resource === 'data');
       return wishes.map((wish, i) => ({ ...wish, ...run, token: String(i + 1) }));
     },
-    releaseLocks: async (_run, but = []) => {
-      calls.push(['unlock', ...but.map((resource) => `but:${resource}`)].join(':'));
+    releaseLocks: async (_run, but) => {
+      calls.push(['unlock', ...(but ?? []).map((resource) => `but:${resource}`)].join(':'));
       world.data = false;
     },
     preflight: async () => ({
