@@ -106,6 +106,7 @@ export function createRestoreActivities(deps: RestoreDeps) {
     /** All of the side that is not live: what was restored. */
     dropRestored: (ref: RestoreReference): Promise<void> =>
       withHeartbeat(async (signal) => {
+        await beside.tidy(ref);
         await files.drop(ref, 'restored');
         await sides.drop(ref, 'restored', signal);
       }),

@@ -120,7 +120,8 @@ export function createPointMaker(deps: PointMakerDeps) {
       const workFolder = join(deps.workFolder, scratch);
       const request = { manifest, workFolder, signal: look.signal, beat: look.beat };
       const all = { ...servers, reader };
-      await dropEarlier(deps, stamp, look.attempt);
+      // The first one of a run tidies up behind a run before it, the last attempt of which died.
+      await dropEarlier(deps, stamp, look.attempt === 1 ? mostAttempts + 1 : look.attempt);
       try {
         if (level === 'L1') {
           const seals = await checkSeals(reader, manifest, look);

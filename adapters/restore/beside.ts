@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finding } from '../../domain/backup/finding.ts';
 import type { RestoreReference } from '../../domain/restore/run.ts';
@@ -27,6 +27,7 @@ export type BesideRestore = ReturnType<typeof createBesideRestore>;
 /** Restores a point beside what is live, under names that nobody reads, and compares it with its manifest. */
 export function createBesideRestore({ servers, restores, openPoint, workFolder }: BesideDeps) {
   const beat = (): void => undefined;
+  const workOf = (restoreId: string): string => join(workFolder, `restore-${restoreId}`);
 
   async function journalOf(restoreId: string): Promise<SidesJournal> {
     const journal = await restores.journal(restoreId);
@@ -46,7 +47,7 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
         const none = { restored_oid: null, collections: [], old_collections: null, old_projects: [] };
         const begun = { ...none, old_oid: live.oid };
         await restores.setJournal(restore_id, begun);
-        const work = join(workFolder, `restore-${restore_id}`);
+        const work = workOf(restore_id);
         await mkdir(work, { recursive: true, mode: 0o700 });
         await restoreDatabase(
           { ...servers, reader },
@@ -55,10 +56,14 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
         const made = await sideOf(admin, database);
         await restores.setJournal(restore_id, { ...begun, restored_oid: made?.oid ?? null });
       } finally {
+        await rm(workOf(restore_id), { recursive: true, force: true });
         await admin.end();
       }
       return {};
     },
+
+    /** Of an attempt that died and was not made again: a whole dump, unpacked. */
+    tidy: ({ restore_id }: RestoreReference): Promise<void> => rm(workOf(restore_id), { recursive: true, force: true }),
 
     /** `vectors` false: all of them from the rows. */
     async collections(
