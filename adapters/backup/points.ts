@@ -58,6 +58,8 @@ export function createPoints(root: string) {
 
   /** Out of sight, and back by `recover` until it is purged. */
   async function trash(stamp: string, now: Date): Promise<void> {
+    // Of a stay there before, which somebody ended by hand.
+    await rm(join(folderOf(stamp, 'kept'), '.trashed'), { force: true });
     await move(stamp, 'kept', 'trash');
     // Since when it is there; one that was trashed by an attempt before keeps its time.
     const folder = folderOf(stamp, 'trash');

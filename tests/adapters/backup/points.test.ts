@@ -123,6 +123,13 @@ describe('folders of points', () => {
     await unlink(join(points.folderOf(stamp, 'trash'), '.trashed'));
     await utimes(points.folderOf(stamp, 'trash'), long, long);
     const [trashed] = await points.trashed();
+    // As the docs say that it is had back.
+    await rename(points.folderOf(stamp, 'trash'), points.folderOf(stamp, 'kept'));
+    await writeFile(join(folder, '.trashed'), '');
+    await utimes(join(folder, '.trashed'), long, long);
+    const again = new Date('2026-11-24T00:00:00Z');
+    await points.trash(stamp, again);
+    expect(await points.trashed()).toEqual([{ stamp, trashed_at: again }]);
     expect(Date.now() - (trashed?.trashed_at.getTime() ?? 0)).toBeLessThan(60_000);
   });
 
