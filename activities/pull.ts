@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { checkManifest } from '../adapters/backup/bytes.ts';
+import { checkBytes, checkManifest } from '../adapters/backup/bytes.ts';
+import { manifestName, readBytes } from '../adapters/backup/manifest-file.ts';
 import type { Points } from '../adapters/backup/points.ts';
 import type { TrustedKeys } from '../adapters/backup/signing-key.ts';
 import type { OffsiteProgress, OffsiteTarget } from '../adapters/offsite/target.ts';
@@ -56,6 +57,13 @@ export function createPullActivities(deps: PullDeps) {
     }
   }
 
+  /** Findings of a point that is here already: nothing is brought over it, and a damaged one is not what was asked for. */
+  async function whatIsHere(stamp: string, signal: AbortSignal): Promise<Finding[]> {
+    const folder = points.folderOf(stamp, 'kept');
+    const { manifest, findings } = checkManifest(await readBytes(folder, manifestName), await deps.trusted(), stamp);
+    return manifest === null ? findings : [...findings, ...(await checkBytes(folder, manifest, { signal }))];
+  }
+
   return {
     /** The one that was asked for, or the newest that is whole there. */
     pickPoint: ({ target, stamp }: PullRequest): Promise<string> =>
@@ -73,7 +81,8 @@ export function createPullActivities(deps: PullDeps) {
       withHeartbeat((signal) =>
         atTarget(target, signal, async (opened) => {
           const from = performance.now();
-          if (await points.isPublished(stamp)) return pulled([], null, 'it is here already', from);
+          if (await points.isPublished(stamp))
+            return pulled(await whatIsHere(stamp, signal), null, 'it is here already', from);
           const manifest = await opened.manifest(stamp);
           if (manifest === null) throw new PermanentFailure('PointUnknown', `There is no point ${stamp} at ${target}`);
           const checked = checkManifest(manifest, await deps.trusted(), stamp);
