@@ -9,6 +9,8 @@ export async function usedBy(ops: Sql): Promise<string | null> {
       when exists (select 1 from services) then 'services are registered'
       when exists (select 1 from deploys) or exists (select 1 from waves) then 'deploys or waves were run'
       when exists (select 1 from restores) then 'a recovery point was restored'
+      when exists (select 1 from memory_tombstones) or exists (
+        select 1 from events where type like 'memory.%' or type like 'project.%') then 'projects or memories were kept here'
       when (select count(*) from tokens) > 1 then 'tokens were made'
     end as used`;
   return row?.used ?? null;
