@@ -38,6 +38,8 @@ export async function bootOn(deps: DrillDeps, ref: DrillReference, signal: Abort
   const [data, ops] = [databases.data, databases.ops].map((database) =>
     connect(databaseUrl(servers.postgresUrl, database), { name: 'holdfast-drill', max: 2 }),
   ) as [Sql, Sql];
+  // A safety point is taken while its restore holds the data: here nobody runs who would let go.
+  await ops`delete from locks`;
   const api = await startApi(deps, { home: folders.home, database: databases.data, drillId: ref.drill_id });
   try {
     await toScratch(data, manifest, scratch);

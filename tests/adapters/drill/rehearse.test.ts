@@ -8,6 +8,7 @@ import type { DrillDeps } from '../../../adapters/drill/place.ts';
 import { drillBytes, drillStructure, rehearse } from '../../../adapters/drill/rehearse.ts';
 import { createMemories } from '../../../adapters/memories/memories.ts';
 import { dropMemoryIndex } from '../../../adapters/memories/collection.ts';
+import { createLockStore } from '../../../adapters/postgres/locks.ts';
 import { createLexicalOnly } from '../../../adapters/embeddings/embedder.ts';
 import { readTrustedKeys } from '../../../adapters/backup/signing-key.ts';
 import { connectQdrant } from '../../../adapters/qdrant/connect.ts';
@@ -42,7 +43,12 @@ beforeAll(async () => {
   // As an evaluation's is while it runs: at a generation, and without a name.
   unnamed = await world.ground.project();
   await commitCorpus(world.ground, unnamed, { put: { 'scratch.md': ['of an evaluation'] } });
+  // As a restore does while its safety point is taken.
+  const restoring = { workflow_id: 'restore', run_id: randomUUID() };
+  const locks = createLockStore(ops);
+  await locks.acquire([{ resource: 'data', mode: 'exclusive' }], restoring);
   stamp = await world.publishedPoint();
+  await locks.releaseRun(restoring.run_id);
   deps = {
     servers: {
       ...{ postgresUrl: databaseUrl, database: world.databases.database, qdrant },
