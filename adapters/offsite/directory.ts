@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { partialPath, type RemoteFile } from '../../domain/offsite/layout.ts';
 import { OffsiteTrouble } from '../../domain/offsite/trouble.ts';
@@ -11,6 +11,9 @@ const chunkBytes = 2 ** 20;
 /** A folder that another disk or machine is mounted at. Throws OffsiteTrouble (away) where the folder is not there. */
 export function openDirectory(root: string, signal: AbortSignal): RemoteStore {
   const at = (path: string): string => join(root, path);
+  const removeFile = async (path: string): Promise<void> => {
+    for (const each of [path, partialPath(path)]) await rm(at(each), { force: true });
+  };
 
   return {
     list: (folder) => guarded(root, async () => filesIn(root, folder)),
@@ -47,11 +50,16 @@ export function openDirectory(root: string, signal: AbortSignal): RemoteStore {
 
     remove: (path) =>
       guarded(root, async () => {
-        for (const each of [path, partialPath(path)]) await rm(at(each), { force: true });
+        await removeFile(path);
         await syncFolders(root, dirname(at(path)));
       }),
 
-    removeFolder: (folder) => guarded(root, () => rm(at(folder), { recursive: true, force: true })),
+    removeAll: (paths, folders) =>
+      guarded(root, async () => {
+        for (const path of paths) await removeFile(path);
+        for (const folder of folders) await rmdir(at(folder)).catch(nullIfMissingOrFull);
+        await syncFolders(root, root);
+      }),
 
     close: async () => undefined,
   };
@@ -98,6 +106,10 @@ async function syncFolders(root: string, folder: string): Promise<void> {
 function nullIfMissing(error: unknown): null {
   if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
   throw error;
+}
+
+function nullIfMissingOrFull(error: unknown): null {
+  return ['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '') ? null : nullIfMissing(error);
 }
 
 async function guarded<T>(root: string, work: () => Promise<T>): Promise<T> {

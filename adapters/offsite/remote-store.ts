@@ -22,7 +22,7 @@ export interface RemoteStore {
   upload(file: LocalFile, path: string, count: Count): Promise<void>;
   /** A file and what was uploaded of it. Nothing there is fine. */
   remove(path: string): Promise<void>;
-  /** A folder of ours with all that is in it, halves too. */
-  removeFolder(folder: string): Promise<void>;
+  /** Many of these. Then those of `folders`, inner ones first, that are empty: what somebody else put there stays. */
+  removeAll(paths: readonly string[], folders: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }

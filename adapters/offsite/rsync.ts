@@ -81,8 +81,15 @@ export function openRsync(spec: RsyncSpec, { scratch, env, signal }: Surrounding
       await removeFrom(folder, [`/${basename(path)}`, `/${partialFolder}/***`]);
     },
 
-    async removeFolder(folder) {
-      if ((await list('')).length > 0) await removeFrom('', [`/${folder}/***`]);
+    async removeAll(paths, folders) {
+      if ((await list('')).length === 0) return;
+      // What no rule names is excluded, and a folder with something of it is left.
+      const halves = folders.map((folder) => `${folder}/${partialFolder}/***`);
+      const rules = [...folders.map((folder) => `${folder}/`), ...halves, ...paths];
+      await removeFrom(
+        '',
+        rules.map((rule) => `/${rule}`),
+      );
     },
 
     async close() {

@@ -73,7 +73,8 @@ function troubleOf({ exit_code, stderr }: CommandResult, { host, path }: RsyncSp
   const cause = new Error(`rsync ended with ${exit_code}: ${stderr.trim()}`);
   if (/No space left on device|Disk quota exceeded/.test(stderr))
     return new OffsiteTrouble('full', `There is no room left at ${host}:${path}`, { cause });
-  if (/Permission denied \(13\)|Read-only file system/.test(stderr))
+  // The last is what rrsync says where it was told to delete nothing.
+  if (/Permission denied \(13\)|Read-only file system|has been disabled on this server/.test(stderr))
     return new OffsiteTrouble('refused', `${host} does not let us: ${message}`, { cause });
   if (/command not found|rsync: not found|unknown option/.test(stderr))
     return new OffsiteTrouble('refused', `${host} has no rsync 3.2.4 or newer: ${message}`, { cause });

@@ -10,6 +10,8 @@ const refusedNames = [
     'AccountProblem',
     'InvalidBucketName',
   ],
+  // Of servers that have no such request, or want it in another form.
+  ...['NotImplemented', 'MethodNotAllowed', 'MissingContentMD5'],
 ];
 /** Of several servers: there is one word for it in no standard. */
 const fullNames = /QuotaExceeded|StorageFull|InsufficientStorage|InsufficientCapacity|no space left/i;

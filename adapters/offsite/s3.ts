@@ -1,6 +1,7 @@
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
+  DeleteObjectsCommand,
   GetObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
@@ -18,6 +19,8 @@ import { readSecret } from './secret.ts';
 /** A server that has said nothing for so long is gone. */
 const silenceMs = 60_000;
 const connectMs = 10_000;
+/** That one request may delete. */
+const mostAtOnce = 1_000;
 
 interface Surroundings {
   readonly env: Environment;
@@ -84,11 +87,16 @@ export function openS3(spec: S3Spec, { env, signal: abortSignal }: Surroundings)
         await abortUploads(client, keyOf(path));
       }),
 
-    removeFolder: (folder) =>
+    // There are no folders in S3.
+    removeAll: (paths, folders) =>
       guarded(async (client) => {
-        for (const { path } of await keysBelow(client, folder))
-          await client.send(new DeleteObjectCommand({ Bucket, Key: keyOf(path) }), options);
-        await abortUploads(client, `${keyOf(folder)}/`);
+        for (let from = 0; from < paths.length; from += mostAtOnce) {
+          const Objects = paths.slice(from, from + mostAtOnce).map((path) => ({ Key: keyOf(path) }));
+          const batch = new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } });
+          const [denied] = (await client.send(batch, options)).Errors ?? [];
+          if (denied !== undefined) throw Object.assign(new Error(denied.Message), { name: denied.Code });
+        }
+        for (const folder of folders) await abortUploads(client, `${keyOf(folder)}/`);
       }),
 
     close: async () => (await opened?.catch(() => null))?.destroy(),

@@ -31,6 +31,12 @@ export function openSftp(spec: SftpSpec, signal: AbortSignal): RemoteStore {
     }
   }
 
+  async function removeFile(client: SftpClient, path: string): Promise<void> {
+    for (const each of [path, partialPath(path)]) {
+      if ((await client.exists(at(each))) === '-') await client.delete(at(each), true);
+    }
+  }
+
   async function disconnect(): Promise<void> {
     const last = await connecting?.catch(() => null);
     connecting = null;
@@ -64,16 +70,15 @@ export function openSftp(spec: SftpSpec, signal: AbortSignal): RemoteStore {
         await client.posixRename(partial, at(path));
       }),
 
-    remove: (path) =>
-      guarded(async ({ client }) => {
-        for (const each of [path, partialPath(path)]) {
-          if ((await client.exists(at(each))) === '-') await client.delete(at(each), true);
-        }
-      }),
+    remove: (path) => guarded(({ client }) => removeFile(client, path)),
 
-    removeFolder: (folder) =>
+    removeAll: (paths, folders) =>
       guarded(async ({ client }) => {
-        if ((await client.exists(at(folder))) === 'd') await client.rmdir(at(folder), true);
+        for (const path of paths) await removeFile(client, path);
+        for (const folder of folders) {
+          const isEmpty = (await client.exists(at(folder))) === 'd' && (await client.list(at(folder))).length === 0;
+          if (isEmpty) await client.rmdir(at(folder));
+        }
       }),
 
     close: disconnect,

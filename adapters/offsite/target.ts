@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import type { Finding } from '../../domain/backup/finding.ts';
 import { canonicalJson } from '../../domain/canonical-json.ts';
 import {
+  foldersOf,
   manifestPath,
   markerFormat,
   markerPath,
@@ -158,11 +159,12 @@ export function createTarget(store: RemoteStore, options: { readonly id: string 
       return fetchPoint(store, { point, manifest: bytes, folder }, count(point, going).downloaded);
     },
 
-    /** The manifest first: half a point is none. */
-    async remove(stamp: string): Promise<void> {
+    /** The manifest first: half a point is none. May be repeated; what is not of the point stays. */
+    async remove({ stamp, members }: Pick<PointFacts, 'stamp' | 'members'>): Promise<void> {
       await demandMarker();
       await store.remove(manifestPath(stamp));
-      await store.removeFolder(stamp);
+      const paths = members.map(({ name }) => memberPath(stamp, name));
+      await store.removeAll(paths, foldersOf(stamp));
     },
 
     close: () => store.close(),

@@ -14,6 +14,11 @@ export function memberPath(stamp: string, name: string): string {
   return `${stamp}/members/${name}`;
 }
 
+/** The folders of a point, inner ones first. */
+export function foldersOf(stamp: string): readonly string[] {
+  return [`${stamp}/members`, stamp];
+}
+
 /** Beside it, for what is being written. No member's name begins with a dot. */
 export function partialPath(path: string): string {
   return path.replace(/[^/]*$/, (name) => `.partial-${name}`);

@@ -8,6 +8,7 @@ import type { TroubleKind } from '../../../domain/offsite/trouble.ts';
 import { canMount, createSmallDisk } from '../../support/own-home.ts';
 import { buildMs } from '../../support/s3-server.ts';
 import { offsiteGround, type Kind, type OffsiteGround } from './ground.ts';
+import { removalContract } from './removal-contract.ts';
 
 const big = 'postgres-holdfast.dump.tar.zst';
 const small = 'postgres-holdfast_ops.dump.tar.zst';
@@ -44,7 +45,7 @@ export function targetContract(kind: Kind): void {
     for (const name of ['manifest.json', ...point.members.map((each) => `members/${each.name}`)])
       expect(readFileSync(join(folder, name)).equals(readFileSync(join(point.folder, name)))).toBe(true);
 
-    await target.remove(point.stamp);
+    await target.remove(point);
     expect((await target.list()).map(({ stamp }) => stamp)).not.toContain(point.stamp);
     await expect(target.readBack(point)).resolves.toContainEqual(
       expect.objectContaining({ check: 'offsite.manifest', ok: false, reason: 'It is not at the target' }),
@@ -132,6 +133,7 @@ export function targetContract(kind: Kind): void {
     expectWhole(await target.get(point.stamp, folder), point, { withManifest: false });
   });
 
+  removalContract(() => ({ ground, target }));
   if (kind !== 'directory') networkContract(() => ground);
   diskContract(kind);
 
@@ -167,7 +169,7 @@ function networkContract(on: () => OffsiteGround): void {
     expectWhole(await again.put(point), point);
     // 40 MB in all. Of the 34 that were sent, three parts of 8 MiB may have been under way at once in S3; others lose less.
     expect(line.sent).toBeLessThan(30_000_000);
-    await again.remove(point.stamp);
+    await again.remove(point);
     await again.close();
   });
 
