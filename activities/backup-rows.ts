@@ -9,12 +9,12 @@ export interface BackupRowDeps {
   readonly backupRuns: Pick<BackupRunStore, 'open' | 'record'>;
   readonly events: EventStore;
   readonly pins: Pick<PinStore, 'unpin'>;
-  /** Copies elsewhere are waiting for it. */
-  readonly pointPublished: () => Promise<void>;
+  /** Points came or went: copies elsewhere follow. */
+  readonly wakeTargets: () => Promise<void>;
 }
 
 /** What the backup pipeline does to rows only; any worker can. Each may be repeated. */
-export function createBackupRowActivities({ backupRuns, events, pins, pointPublished }: BackupRowDeps) {
+export function createBackupRowActivities({ backupRuns, events, pins, wakeTargets }: BackupRowDeps) {
   return {
     /** The row of the run, which the API has usually written already. */
     openBackup: (
@@ -32,7 +32,7 @@ export function createBackupRowActivities({ backupRuns, events, pins, pointPubli
     /** G7: whatever an attempt that is gone has pinned. */
     releasePins: (owner: string): Promise<void> => pins.unpin(owner),
 
-    pointPublished: (): Promise<void> => pointPublished(),
+    wakeTargets: (): Promise<void> => wakeTargets(),
   };
 }
 

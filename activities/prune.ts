@@ -4,10 +4,10 @@ import { syncCatalog } from '../adapters/backup/sync-catalog.ts';
 import type { LockStore } from '../adapters/postgres/locks.ts';
 import type { RecoveryPointStore, StoredPoint } from '../adapters/postgres/recovery-points.ts';
 import type { ScheduleStore } from '../adapters/postgres/schedules.ts';
-import { planRetention, retentionPolicySchema, type RetentionPolicy } from '../domain/backup/retention.ts';
-import { pointLock } from '../domain/backup/run.ts';
-import { pruneRequestSchema, type PrunePlan, type PruneRequest } from '../domain/backup/schemas.ts';
+import { planRetention, type RetentionPlan, type RetentionPolicy } from '../domain/backup/retention.ts';
+import type { PrunePlan, PruneRequest } from '../domain/backup/schemas.ts';
 import { withHeartbeat } from './heartbeat.ts';
+import { pointsInUse, standingPolicy, type TargetPlanner } from './retention.ts';
 
 export interface PruneDeps {
   readonly recoveryPoints: RecoveryPointStore;
@@ -15,6 +15,7 @@ export interface PruneDeps {
   readonly maker: Pick<PointMaker, 'prove' | 'manifest'>;
   readonly locks: Pick<LockStore, 'list'>;
   readonly schedules: Pick<ScheduleStore, 'find'>;
+  readonly targets: Pick<TargetPlanner, 'ofBox'>;
   readonly box: string;
   readonly now: () => Date;
 }
@@ -27,27 +28,36 @@ export function createPruneActivities(deps: PruneDeps) {
 
   /** As the schedule says unless the request does. */
   async function policyOf({ policy }: PruneRequest): Promise<RetentionPolicy> {
-    if (policy !== undefined) return policy;
-    const scheduled = pruneRequestSchema.safeParse((await deps.schedules.find('retention'))?.request);
-    return scheduled.data?.policy ?? retentionPolicySchema.parse({});
+    return policy ?? standingPolicy(deps.schedules);
   }
 
-  async function plan(request: PruneRequest, listing: string | null): Promise<PrunePlan> {
-    // What uses a point holds its lock shared; exclusively it is held by a prune, such as this one.
-    const locks = await deps.locks.list();
-    const held = new Set(locks.filter(({ mode }) => mode === 'shared').map(({ resource }) => resource));
+  async function plan(request: PruneRequest, listing: string | null): Promise<RetentionPlan> {
+    const isInUse = await pointsInUse(deps.locks);
     const kept = await recoveryPoints.list({ places: ['kept'], box: deps.box, limit: mostPoints });
     const { keep, drop, blocked } = planRetention({
       points: kept.map((point) => ({
         stamp: point.stamp,
         proven: isProven(point),
         pinned: point.pin_reason !== null,
-        in_use: held.has(pointLock(point.stamp)),
+        in_use: isInUse(point.stamp),
       })),
       policy: await policyOf(request),
       now: deps.now(),
     });
-    return { keep: [...keep], drop: [...drop], blocked: listing ?? blocked };
+    return { keep, drop, blocked: listing ?? blocked };
+  }
+
+  /** What has been in the trash for longer than the grace. */
+  async function purgeable(request: PruneRequest): Promise<string[]> {
+    const { trash_grace_ms } = await policyOf(request);
+    const before = deps.now().getTime() - trash_grace_ms;
+    return (await points.trashed()).filter(({ trashed_at }) => trashed_at.getTime() < before).map(({ stamp }) => stamp);
+  }
+
+  /** With what goes at targets once this run has purged what it may. */
+  async function withTargets({ keep, drop, blocked }: RetentionPlan, request: PruneRequest): Promise<PrunePlan> {
+    const purged = blocked === null ? await purgeable(request) : [];
+    return { keep: [...keep], drop: [...drop], blocked, targets: await deps.targets.ofBox(deps.box, purged) };
   }
 
   return {
@@ -61,10 +71,11 @@ export function createPruneActivities(deps: PruneDeps) {
         for (;;) {
           const decided = await plan(request, suspect);
           const newest = await recoveryPoints.newestProven(deps.box);
-          if (decided.blocked !== null || decided.drop.length === 0 || newest === null) return decided;
+          if (decided.blocked !== null || decided.drop.length === 0 || newest === null)
+            return withTargets(decided, request);
           const look = { signal, attempt: 1, beat: () => undefined };
           const bad = (await maker.prove(newest.stamp, 'kept', 'L0', look)).find(({ ok }) => !ok);
-          if (bad === undefined) return decided;
+          if (bad === undefined) return withTargets(decided, request);
           const judged = { level: 'L0' as const, ok: false, at: deps.now(), reason: bad.reason, backup_id: 'prune' };
           await recoveryPoints.judge(newest.stamp, judged);
         }
@@ -84,14 +95,7 @@ export function createPruneActivities(deps: PruneDeps) {
       return { ok: true, reason: own.why };
     },
 
-    /** What has been in the trash for longer than the grace. */
-    async purgeable(request: PruneRequest): Promise<string[]> {
-      const { trash_grace_ms } = await policyOf(request);
-      const before = deps.now().getTime() - trash_grace_ms;
-      return (await points.trashed())
-        .filter(({ trashed_at }) => trashed_at.getTime() < before)
-        .map(({ stamp }) => stamp);
-    },
+    purgeable,
 
     purgePoint: (stamp: string): Promise<void> =>
       withHeartbeat(async () => {

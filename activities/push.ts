@@ -1,13 +1,17 @@
 import { readLocalPoint } from '../adapters/offsite/local-point.ts';
 import type { OffsiteTarget, OffsiteProgress } from '../adapters/offsite/target.ts';
 import type { EventStore } from '../adapters/postgres/events.ts';
+import type { OffsiteRetentionStore } from '../adapters/postgres/offsite-retention.ts';
 import type { DuePoint, OffsiteStore, StoredTarget } from '../adapters/postgres/offsite.ts';
-import type { PushSaid } from '../domain/offsite/run.ts';
+import type { PushSaid, RemovalSaid } from '../domain/offsite/run.ts';
 import { OffsiteTrouble } from '../domain/offsite/trouble.ts';
 import { beating } from './heartbeat.ts';
+import type { TargetPlanner } from './retention.ts';
 
 export interface PushRowDeps {
   readonly offsite: OffsiteStore;
+  readonly retention: Pick<OffsiteRetentionStore, 'removed' | 'say'>;
+  readonly plan: Pick<TargetPlanner, 'at'>;
   readonly events: EventStore;
 }
 
@@ -22,7 +26,7 @@ export interface PushDeps {
 const tellEveryMs = 2_000;
 
 /** What a push does to rows; any worker can. Each may be repeated. */
-export function createPushRowActivities({ offsite, events }: PushRowDeps) {
+export function createPushRowActivities({ offsite, retention, plan, events }: PushRowDeps) {
   return {
     nextToPush: (target: string): Promise<DuePoint | null> => offsite.nextToPush(target),
 
@@ -35,6 +39,32 @@ export function createPushRowActivities({ offsite, events }: PushRowDeps) {
       await events.append({
         ...{ type, subject: `offsite/${target}`, actor: 'holdfast', once: `${once}/${type}` },
         data: { target, stamp, reason, bytes },
+      });
+    },
+
+    /** What retention lets go at a target, newest first; what stands in the way of all of it is said of the target. */
+    async toLetGo(target: string): Promise<string[]> {
+      const { drop, blocked } = await plan.at(target);
+      if (drop.length === 0) await retention.say(target, blocked);
+      return drop.map(({ stamp }) => stamp);
+    },
+
+    /** One event a copy that went, and a change of state of the target. */
+    async recordRemoval(target: string, stamp: string, { state, reason }: RemovalSaid, once: string): Promise<void> {
+      if (state === 'kept') return;
+      if (state === 'removed') {
+        await retention.removed(target, stamp, reason);
+        await offsite.looked(target, 'reachable', null);
+      }
+      const changed =
+        state === 'away'
+          ? await offsite.looked(target, state, reason)
+          : await retention.say(target, state === 'denied' ? reason : null);
+      if (!changed && state !== 'removed') return;
+      const type = state === 'denied' ? 'offsite.retention_denied' : `offsite.${state}`;
+      await events.append({
+        ...{ type, subject: `offsite/${target}`, actor: 'holdfast', once: `${once}/${type}` },
+        data: { target, stamp, reason },
       });
     },
   };

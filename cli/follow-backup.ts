@@ -1,4 +1,4 @@
-import { backupRunSchema, type BackupRun } from '../domain/backup/schemas.ts';
+import { backupRunSchema, type BackupRun, type TargetPlan } from '../domain/backup/schemas.ts';
 import type { BackupOutcome, BackupPhase } from '../domain/backup/words.ts';
 import { changesOf } from './changes.ts';
 import type { Context } from './command.ts';
@@ -66,6 +66,16 @@ function linesOfPlan({ result: { plan, trashed, purged } }: BackupRun): string[]
     ...plan.keep.map(({ stamp, why }) => `    keep  ${stamp}  ${why}`),
     ...plan.drop.map(({ stamp, why }) => `    ${trashed.includes(stamp) ? 'gone' : 'drop'}  ${stamp}  ${why}`),
     ...purged.map((stamp) => `    purged from the trash  ${stamp}`),
+    ...plan.targets.flatMap(linesOfTarget),
+  ];
+}
+
+function linesOfTarget({ target, keep, drop, blocked }: TargetPlan): string[] {
+  if (blocked !== null) return [`  at ${target}: nothing goes: ${blocked}`];
+  if (drop.length === 0) return [`  at ${target}: ${keep.length} kept, nothing to go`];
+  return [
+    `  at ${target}: ${keep.length} kept, ${drop.length} to go`,
+    ...drop.map(({ stamp, why }) => `    drop  ${stamp}  ${why}`),
   ];
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createBackupRowActivities } from '../activities/backup-rows.ts';
 import { createBackupActivities } from '../activities/backup.ts';
 import { createPruneActivities } from '../activities/prune.ts';
+import { createTargetPlanner } from '../activities/retention.ts';
 import { createScheduleActivities } from '../activities/schedules.ts';
 import { readIdentities } from '../adapters/backup/age-key.ts';
 import { declaredFiles } from '../adapters/backup/declared-files.ts';
@@ -18,6 +19,8 @@ import { createBackupRunStore } from '../adapters/postgres/backup-runs.ts';
 import type { Sql } from '../adapters/postgres/connect.ts';
 import { createEventStore } from '../adapters/postgres/events.ts';
 import { createLockStore } from '../adapters/postgres/locks.ts';
+import { createOffsiteRetentionStore } from '../adapters/postgres/offsite-retention.ts';
+import { createOffsiteStore } from '../adapters/postgres/offsite.ts';
 import { createPinStore } from '../adapters/postgres/pins.ts';
 import { createRecoveryPointStore } from '../adapters/postgres/recovery-points.ts';
 import { createScheduleStore } from '../adapters/postgres/schedules.ts';
@@ -43,8 +46,8 @@ export interface BackupWorld {
   readonly identitiesPath: string | null;
   /** Default: that of this machine. */
   readonly now?: () => Date;
-  /** Copies elsewhere are waiting for a new point. */
-  readonly pointPublished: () => Promise<void>;
+  /** Points came or went: copies elsewhere follow. */
+  readonly wakeTargets: () => Promise<void>;
 }
 
 /** Everything that the backup pipeline needs, put together once a worker process. */
@@ -63,6 +66,10 @@ export function createBackupParts(world: BackupWorld) {
     identities: async () => (world.identitiesPath === null ? [] : readIdentities(world.identitiesPath)),
   });
 
+  const targets = createTargetPlanner({
+    ...{ offsite: createOffsiteStore(ops), retention: createOffsiteRetentionStore(ops), locks, schedules, now },
+  });
+
   /** By the rows, also when it is pruned by now, and by the disk. */
   const newestStamp = async (): Promise<string | null> =>
     [await recoveryPoints.newestStamp(), (await points.list()).at(-1) ?? null].reduce(
@@ -71,12 +78,12 @@ export function createBackupParts(world: BackupWorld) {
     );
 
   return {
-    ...{ recoveryPoints, points, maker },
+    ...{ recoveryPoints, points, maker, targets },
 
     main: {
       ...createBackupRowActivities({
         ...{ backupRuns, events: createEventStore(ops), pins: createPinStore({ data, ops }) },
-        pointPublished: world.pointPublished,
+        wakeTargets: world.wakeTargets,
       }),
       ...createScheduleActivities({ schedules }),
     },
@@ -89,7 +96,7 @@ export function createBackupParts(world: BackupWorld) {
           roomFor(await measureRoom({ ...world, recoveryPoints }, await fileSets(), include_vectors)),
       }),
       ...createPruneActivities({
-        ...{ recoveryPoints, points, maker, locks, schedules, box },
+        ...{ recoveryPoints, points, maker, locks, schedules, targets, box },
         now,
       }),
     },

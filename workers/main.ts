@@ -88,12 +88,12 @@ async function main(): Promise<void> {
     ...{ recipients: config.backup.recipients, identitiesPath: config.backup.identitiesPath },
     version: readVersion(),
     servers,
-    pointPublished: () => offsite.wakeAll(),
+    wakeTargets: () => offsite.wakeAll(),
   });
 
   const offsite = createOffsiteParts({
-    ...{ ops: sql, client: temporal.client, points: backups.points, home: config.home, box: config.box },
-    env: process.env,
+    ...{ ops: sql, client: temporal.client, points: backups.points, targets: backups.targets },
+    ...{ home: config.home, box: config.box, env: process.env },
   });
   const drills = createDrillParts({
     ...{ data, ops: sql, qdrant, servers, embeddings, home: config.home, box: config.box, env: process.env },

@@ -34,7 +34,7 @@ export async function backup(input: BackupInput): Promise<BackupResult> {
   }
   await CancellationScope.nonCancellable(async () => {
     await letGo(input, run);
-    if (journal.result.outcome === 'published') await backupRows.pointPublished();
+    if (journal.result.outcome === 'published') await backupRows.wakeTargets();
     await journal.close();
   });
   return journal.result;

@@ -57,6 +57,8 @@ async function apply({ request }: PruneInput, run: Run, box: Box, plan: PrunePla
     const gone = await underLock(run, stamp, journal, () => box.purgePoint(stamp));
     if (gone !== null) journal.note({ purged: [...journal.result.purged, stamp] });
   }
+  // Where its copies may go now, the run that pushes there takes them away: a host that is asleep holds nothing up here.
+  await backupRows.wakeTargets();
   const { trashed, purged } = journal.result;
   journal.conclude(trashed.length + purged.length === 0 ? 'nothing_to_do' : 'pruned');
 }

@@ -55,7 +55,7 @@ async function fetchAndPublish(
   }
   await journal.enter('publish');
   await fetching.publishPulled(stamp);
-  await backupRows.pointPublished();
+  await backupRows.wakeTargets();
   journal.conclude('pulled');
 }
 

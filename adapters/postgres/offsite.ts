@@ -1,6 +1,6 @@
 import { lagOf, type Lag } from '../../domain/offsite/lag.ts';
 import type { PushSaid } from '../../domain/offsite/run.ts';
-import type { CopyState, TargetState } from '../../domain/offsite/schemas.ts';
+import type { CopyState, TargetRetention, TargetState } from '../../domain/offsite/schemas.ts';
 import type { TargetSpec } from '../../domain/offsite/spec.ts';
 import type { Sql } from './connect.ts';
 
@@ -10,6 +10,9 @@ export interface StoredTarget {
   readonly box: string;
   readonly spec: TargetSpec;
   readonly enabled: boolean;
+  readonly retention: TargetRetention;
+  /** Why what retention lets go cannot be taken away there; null: nothing is in the way. */
+  readonly retention_reason: string | null;
   readonly actor: string;
   readonly state: TargetState;
   readonly reason: string | null;
@@ -39,7 +42,7 @@ export type OffsiteStore = ReturnType<typeof createOffsiteStore>;
 
 /** Row B5: other places, and what of every point is at each. Every write may be repeated. */
 export function createOffsiteStore(sql: Sql) {
-  const columns = sql`name, id, box, spec, enabled, actor, state, reason, since, looked_at`;
+  const columns = sql`name, id, box, spec, enabled, retention, retention_reason, actor, state, reason, since, looked_at`;
   // What a restore could take (recovery_points says what that is).
   const restorable = sql`p.place = 'kept' and p.standing = 'good' and p.proved ? 'L2'`;
 
@@ -53,15 +56,28 @@ export function createOffsiteStore(sql: Sql) {
     return lagOf({ points: counted, verified: verified.map(({ stamp }) => stamp) }, now);
   }
 
+  /** How the target was found. True: it is in another state than before. */
+  async function looked(target: string, state: TargetState, reason: string | null): Promise<boolean> {
+    const [before] = await sql<{ state: TargetState }[]>`select state from offsite_targets where name = ${target}`;
+    await sql`
+      update offsite_targets set state = ${state}, reason = ${reason}, looked_at = now(),
+        since = case when state = ${state} then since else now() end
+      where name = ${target}`;
+    return before !== undefined && before.state !== state;
+  }
+
   return {
     /** One of that name is told anew; its id stays with the place that has it as its marker. */
-    async put(target: Pick<StoredTarget, 'name' | 'id' | 'box' | 'spec' | 'enabled' | 'actor'>): Promise<void> {
-      const { name, id, box, spec, enabled, actor } = target;
+    async put(
+      target: Pick<StoredTarget, 'name' | 'id' | 'box' | 'spec' | 'enabled' | 'retention' | 'actor'>,
+    ): Promise<void> {
+      const { name, id, box, spec, enabled, retention, actor } = target;
       await sql`
-        insert into offsite_targets (name, id, box, spec, enabled, actor)
-        values (${name}, ${id}, ${box}, ${sql.json(spec)}, ${enabled}, ${actor})
+        insert into offsite_targets (name, id, box, spec, enabled, retention, actor)
+        values (${name}, ${id}, ${box}, ${sql.json(spec)}, ${enabled}, ${retention}, ${actor})
         on conflict (name) do update set id = excluded.id, box = excluded.box, spec = excluded.spec,
-          enabled = excluded.enabled, actor = excluded.actor, changed_at = now()`;
+          enabled = excluded.enabled, retention = excluded.retention, retention_reason = null, actor = excluded.actor,
+          changed_at = now()`;
     },
 
     async find(name: string): Promise<StoredTarget | null> {
@@ -91,8 +107,8 @@ export function createOffsiteStore(sql: Sql) {
         from offsite_targets t join recovery_points p on p.box = t.box
         left join offsite_copies c on c.stamp = p.stamp and c.target = t.name
         where t.name = ${target} and t.enabled and ${restorable}
-          and (c.state is null or c.state = 'uploading'
-            or (c.state <> 'verified' and c.changed_at < now() - make_interval(hours => ${againHours})))
+          and (c.state is null or c.state in ('uploading', 'removed')
+            or (c.state in ('damaged', 'refused') and c.changed_at < now() - make_interval(hours => ${againHours})))
         order by p.taken_at desc, p.stamp desc limit 1`;
       return row === undefined ? null : { stamp: row.stamp, bytes: Number(row.bytes) };
     },
@@ -130,14 +146,10 @@ export function createOffsiteStore(sql: Sql) {
           bytes = greatest(bytes, ${bytes}), changed_at = now(),
           verified_at = case when ${copy} = 'verified' then now() else verified_at end
         where target = ${target} and stamp = ${stamp}`;
-      const of: TargetState = isOfTarget(state) ? state : 'reachable';
-      const [before] = await sql<{ state: TargetState }[]>`select state from offsite_targets where name = ${target}`;
-      await sql`
-        update offsite_targets set state = ${of}, reason = ${isOfTarget(state) ? reason : null}, looked_at = now(),
-          since = case when state = ${of} then since else now() end
-        where name = ${target}`;
-      return before !== undefined && before.state !== of;
+      return isOfTarget(state) ? looked(target, state, reason) : looked(target, 'reachable', null);
     },
+
+    looked,
 
     lag,
 

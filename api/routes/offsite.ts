@@ -34,7 +34,9 @@ export function offsiteRoutes(route: Route, deps: OffsiteRouteDeps): void {
   route('offsite_put', async ({ params: { name }, body, caller }) => {
     const before = await offsite.find(name);
     const id = await markedId(deps, body, before);
-    await offsite.put({ name, id, box, spec: body.spec, enabled: body.enabled, actor: caller.actor });
+    // What nobody speaks of stays as it is: a target is not emptied by leaving a word out.
+    const retention = body.retention ?? before?.retention ?? 'same';
+    await offsite.put({ name, id, box, spec: body.spec, enabled: body.enabled, retention, actor: caller.actor });
     if (body.enabled) await offsiteRuns.push({ target: name, box });
     return { status: 200, body: await view(name) };
   });
@@ -116,9 +118,9 @@ async function known(offsite: OffsiteStore, name: string): Promise<StoredTarget>
 }
 
 async function show(offsite: OffsiteStore, target: StoredTarget): Promise<TargetView> {
-  const { name, id, box, spec, enabled, state, reason, since, looked_at } = target;
+  const { name, id, box, spec, enabled, state, reason, since, looked_at, retention, retention_reason } = target;
   return {
-    ...{ name, id, box, spec, enabled, state, reason },
+    ...{ name, id, box, spec, enabled, state, reason, retention, retention_reason },
     ...{ since: since.toISOString(), looked_at: looked_at?.toISOString() ?? null },
     lag: await offsite.lag(target),
     copies: (await offsite.copies(target.name)).map(showCopy),

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { TargetView } from '../../domain/offsite/schemas.ts';
 import { leaf, runs, waitOptions, waits, type Context } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -20,6 +20,12 @@ export function offsiteCommands(program: Command): void {
     )
     .option('--adopt', 'it is a target of Holdfast already, of a box that is lost: take it over')
     .option('--disabled', 'push nothing there for now')
+    .addOption(
+      new Option(
+        '--retention <mode>',
+        'same: what this box has purged goes there too, by the same policy; none: nothing ever goes; default: as it was, of a new one same',
+      ).choices(['same', 'none']),
+    )
     .action(runs(putTarget));
   leaf(offsite, 'list', 'all of them, and how far each is behind').action(runs(listTargets));
   leaf(offsite, 'show <name>', 'one of them, with its newest copies').action(runs(showTarget));
@@ -36,11 +42,12 @@ export function pushAndPullCommands(backup: Command): void {
 async function putTarget(
   { api, out }: Context,
   name: string,
-  { file, adopt, disabled }: { file: string; adopt?: boolean; disabled?: boolean },
+  { file, adopt, disabled, retention }: { file: string; adopt?: boolean; disabled?: boolean; retention?: string },
 ) {
   const { readJson } = await import('../json-file.ts');
   const { targetSchema } = await import('../../domain/offsite/schemas.ts');
-  const body = { spec: await readJson(file), enabled: disabled !== true, adopt: adopt === true };
+  const kept = retention === undefined ? {} : { retention };
+  const body = { spec: await readJson(file), enabled: disabled !== true, adopt: adopt === true, ...kept };
   const target = await api.put(pathOf(name), body, targetSchema);
   out.data(target, linesOf(target));
   return undefined;
@@ -93,11 +100,13 @@ async function pull(context: Context, target: string, stamp: string | undefined,
   return undefined;
 }
 
-function linesOf({ name, spec, enabled, state, since, reason, lag, copies }: TargetView): string[] {
+function linesOf(target: TargetView): string[] {
+  const { name, spec, enabled, state, since, reason, lag, copies, retention, retention_reason: obstacle } = target;
   return [
     `${name}: ${spec.kind}${enabled ? '' : ', disabled'}`,
     `  state     ${state} since ${since}${reason === null ? '' : `: ${reason}`}`,
     `  behind    ${lag.waiting} points wait${lag.lag_seconds === 0 ? '' : `, the oldest for ${hours(lag.lag_seconds)}`}`,
+    `  retention ${retention}${obstacle === null ? '' : `, and nothing goes: ${obstacle}`}`,
     ...copies.map(
       ({ stamp, state: of, reason: why }) =>
         `  ${of === 'verified' ? '✓' : '·'} ${stamp}  ${of}${why === null ? '' : `: ${why}`}`,

@@ -49,11 +49,21 @@ export const trustRequestSchema = z
 
 export const trustedKeySchema = z.object({ key_id: z.string() }).meta({ id: 'BackupKeyTrusted' });
 
+const retentionPlan = {
+  keep: z.array(z.object({ stamp: stampSchema, why: z.string() })),
+  drop: z.array(z.object({ stamp: stampSchema, why: z.string() })),
+  blocked: z.string().nullable().meta({ description: 'Why nothing may be taken away; null: it may.' }),
+};
+
+const targetPlanSchema = z.object({ target: z.string(), ...retentionPlan }).meta({ id: 'BackupTargetPlan' });
+export type TargetPlan = z.output<typeof targetPlanSchema>;
+
 const prunePlanSchema = z
   .object({
-    keep: z.array(z.object({ stamp: stampSchema, why: z.string() })),
-    drop: z.array(z.object({ stamp: stampSchema, why: z.string() })),
-    blocked: z.string().nullable().meta({ description: 'Why nothing may be taken away; null: it may.' }),
+    ...retentionPlan,
+    targets: z.array(targetPlanSchema).meta({
+      description: 'Off-host targets whose retention is `same`: what goes there, by the run that pushes to each.',
+    }),
   })
   .meta({ id: 'BackupPrunePlan' });
 export type PrunePlan = z.output<typeof prunePlanSchema>;

@@ -30,6 +30,13 @@ export interface PushSaid {
   readonly bytes: number;
 }
 
+/** What came of one try to take one copy away. */
+export interface RemovalSaid {
+  /** kept: decided otherwise by now. denied: the target does not let us, or what is there is suspect; a person has to look. */
+  readonly state: 'removed' | 'kept' | 'denied' | 'away';
+  readonly reason: string;
+}
+
 const minute = 60_000;
 
 /** How long a target is left alone that could not be used. `times`: how often in a row. A host that wakes up is found within 15 minutes. */

@@ -8,14 +8,23 @@ const count = z.number().int().min(0);
 export const targetStates = ['unknown', 'reachable', 'away', 'full', 'refused'] as const;
 export type TargetState = (typeof targetStates)[number];
 
-export const copyStates = ['uploading', 'verified', 'damaged', 'refused'] as const;
+/** removed: retention let it go, here and there; one that is kept here again is pushed again. */
+export const copyStates = ['uploading', 'verified', 'damaged', 'refused', 'removing', 'removed'] as const;
 export type CopyState = (typeof copyStates)[number];
+
+/** same: by the policy of this box. none: nothing is ever taken away there. */
+export const targetRetentions = ['same', 'none'] as const;
+export type TargetRetention = (typeof targetRetentions)[number];
 
 /** Row B5. */
 export const targetPutSchema = z
   .strictObject({
     spec: targetSpecSchema,
     enabled: z.boolean().default(true),
+    retention: z.enum(targetRetentions).optional().meta({
+      description:
+        'same: what this box has purged goes there too, where the same policy keeps it no longer. none: nothing ever goes. Default: as it was; of a new one same.',
+    }),
     adopt: z.boolean().default(false).meta({
       description: 'The place is a target of Holdfast already, of a box that is lost: take it over.',
     }),
@@ -60,6 +69,10 @@ export const targetSchema = z
     reason: z.string().nullable(),
     since: z.iso.datetime().meta({ description: 'Since when it is in this state.' }),
     looked_at: z.iso.datetime().nullable(),
+    retention: z.enum(targetRetentions),
+    retention_reason: z.string().nullable().meta({
+      description: 'Why what retention lets go cannot be taken away there; null: nothing is in the way.',
+    }),
     lag: z
       .object({
         waiting: count,

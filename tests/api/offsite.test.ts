@@ -21,9 +21,11 @@ let stop: () => Promise<void>;
 let disk: string;
 
 beforeAll(async () => {
-  ({ world, api, cli, stop } = await startBackupApi(({ activities, databases: { ops }, points, home }, client) => {
-    const offsite = createOffsiteParts({ ops, client, points, home, box: 'bench', env: process.env });
-    return { ...activities, ...offsite.main, ...offsite.box, pointPublished: () => offsite.wakeAll() };
+  ({ world, api, cli, stop } = await startBackupApi(({ activities, databases, points, targets, home }, client) => {
+    const offsite = createOffsiteParts({
+      ...{ ops: databases.ops, client, points, targets, home, box: 'bench', env: process.env },
+    });
+    return { ...activities, ...offsite.main, ...offsite.box, wakeTargets: () => offsite.wakeAll() };
   }));
   disk = join(world.home, 'disk');
   mkdirSync(disk);

@@ -19,7 +19,7 @@ const ofBackup: readonly SideEffect[] = [
   ['publishPoint', 1],
   ['releasePins', 1],
   ['releaseLocks', 1],
-  ['pointPublished', 1],
+  ['wakeTargets', 1],
 ];
 /** The same of a prune with one point to take away. */
 const ofPrune: readonly SideEffect[] = [

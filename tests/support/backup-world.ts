@@ -50,7 +50,7 @@ export async function createBackupWorld(options: BackupWorldOptions = {}) {
     ...{ ops: databases.ops, data: sql, qdrant, client: null as unknown as Client, home, box },
     ...{ recipients, identitiesPath, now, version: '0.0.0', env: process.env },
     servers: { postgresUrl: databaseUrl, database: databases.database, qdrant: server, postgresBins: bins },
-    pointPublished: async () => {
+    wakeTargets: async () => {
       told.push('published');
     },
   });

@@ -33,7 +33,7 @@ export function recordedBackup(overrides: Partial<Activities> = {}) {
       if (entry.phase === 'closed') calls.push(`closed:${String(entry.result.outcome)}`);
     },
     releasePins: async (owner) => void calls.push(`unpin:${owner.split('/')[0] ?? ''}`),
-    pointPublished: async () => void calls.push('told'),
+    wakeTargets: async () => void calls.push('told'),
     takeLocks: async (wishes, run) => {
       calls.push(...wishes.map(({ resource, mode }) => `lock:${resource}:${mode}`));
       return wishes.map((wish, i) => ({ ...wish, ...run, token: String(i + 1) }));
@@ -65,7 +65,7 @@ export function recordedBackup(overrides: Partial<Activities> = {}) {
       calls.push(`validate:${which}:${stamp}`);
       return level();
     },
-    planPrune: async () => ({ keep: [], drop: [], blocked: null }),
+    planPrune: async () => ({ keep: [], drop: [], blocked: null, targets: [] }),
     trashPoint: async (stamp) => {
       calls.push(`trash:${stamp}`);
       return { ok: true, reason: 'in the trash' };

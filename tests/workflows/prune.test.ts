@@ -7,6 +7,7 @@ const plan = {
   keep: [{ stamp: newest, why: 'newest proven' }],
   drop: [old, older].map((stamp) => ({ stamp, why: 'no rule keeps it' })),
   blocked: null,
+  targets: [],
 };
 const request = { dry_run: false };
 
@@ -17,7 +18,7 @@ test('B4 what no rule keeps goes to the trash, and from the trash after its grac
   expect(recorded.calls.filter((call) => !call.startsWith('open'))).toEqual([
     ...[old, older].flatMap((stamp) => [`lock:point/${stamp}:exclusive`, `trash:${stamp}`, 'unlock']),
     ...['lock:point/20260901T020000Z-0004:exclusive', 'purge:20260901T020000Z-0004', 'unlock'],
-    ...['unlock', 'closed:pruned'],
+    ...['told', 'unlock', 'closed:pruned'],
   ]);
 });
 
@@ -27,7 +28,7 @@ test('B4 a dry run says what would go, and takes nothing', async () => {
     outcome: 'planned',
     plan,
   });
-  expect(recorded.calls.filter((call) => /^(trash|purge|lock)/.test(call))).toEqual([]);
+  expect(recorded.calls.filter((call) => /^(trash|purge|lock|told)/.test(call))).toEqual([]);
 });
 
 test('B4 a suspect clock or listing blocks it: nothing is taken away, not even from the trash', async () => {
