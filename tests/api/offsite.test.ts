@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createScheduleStore } from '../../adapters/postgres/schedules.ts';
 import { createTokenStore } from '../../adapters/postgres/tokens.ts';
+import { retentionPolicySchema } from '../../domain/backup/retention.ts';
 import type { TargetView } from '../../domain/offsite/schemas.ts';
 import { createOffsiteParts } from '../../workers/offsite-parts.ts';
 import { answerOf, type Cli } from '../cli/run-cli.ts';
@@ -51,7 +53,8 @@ async function until(name: string, holds: (target: TargetView) => boolean): Prom
   throw new Error(`It never came to that: ${JSON.stringify(await show(name))}`);
 }
 
-const hasAll = ({ lag, copies }: TargetView) => lag.waiting === 0 && copies.every(({ state }) => state === 'verified');
+const hasAll = ({ lag, copies }: TargetView) =>
+  lag.waiting === 0 && copies.every(({ state }) => state === 'verified' || state === 'removed');
 
 test('B5 O1 O3 a target is named by an admin and looked at first; it gets every point by itself, and its lag is shown', async () => {
   const stamp = await world.publishedPoint();
@@ -114,12 +117,41 @@ test('B5 O3 with nothing of it on this box, a point is pulled back whole and can
   },
 );
 
+test('B4 B5 O1 O3 a prune shows what goes at targets, and what it purges goes there too; an admin can turn it off', async () => {
+  const spans = { last: 1, daily: 0, weekly: 0, monthly: 0, yearly: 0 };
+  const policy = retentionPolicySchema.parse({ ...spans, minimum: 1, trash_grace_ms: 0 });
+  const usual = { name: 'retention' as const, box: 'bench', timing: { cron: '45 3 * * *' }, enabled: true };
+  await createScheduleStore(world.databases.ops).put({ ...usual, request: { dry_run: false, policy } }, 'tester');
+  const newest = await world.publishedPoint();
+  await cli.run(['backup', 'push', 'nas']);
+  const { copies } = await until(
+    'nas',
+    ({ lag, ...target }) => lag.newest_verified === newest && hasAll({ lag, ...target }),
+  );
+  const old = copies.map(({ stamp }) => stamp).filter((stamp) => stamp !== newest);
+
+  const off = await put('nas', disk, '--retention', 'none');
+  expect(answerOf(off)).toMatchObject({ retention: 'none', retention_reason: null });
+  // It is not turned on again by leaving the word out.
+  expect(answerOf(await put('nas', disk))).toMatchObject({ retention: 'none' });
+  expect((await cli.run(['backup', 'prune', '--dry-run', '--wait'])).stdout).not.toContain('at nas');
+  await put('nas', disk, '--retention', 'same');
+  const dry = await cli.run(['backup', 'prune', '--dry-run', '--wait']);
+  expect(dry.stdout).toContain(`  at nas: ${copies.length} kept, nothing to go\n`);
+
+  expect((await cli.run(['backup', 'prune', '--wait'])).exitCode).toBe(0);
+  await until('nas', (target) => target.copies.filter(({ state }) => state === 'removed').length === old.length);
+  for (const stamp of old) expect(readdirSync(disk)).not.toContain(stamp);
+  expect(readdirSync(disk)).toContain(newest);
+  expect((await cli.run(['offsite', 'show', 'nas'])).stdout).toMatch(/\n {2}retention same\n/);
+});
+
 test('B5 O1 O3 removed: nothing is pushed there any more and what lies there stays; another box takes it over only when it says so', async () => {
   const { id, copies } = await show('nas');
   expect((await cli.run(['offsite', 'remove', 'nas'])).exitCode).toBe(4);
   expect((await cli.run(['offsite', 'remove', 'nas'], asAdmin)).exitCode).toBe(0);
   expect((await cli.run(['backup', 'push', 'nas'])).exitCode).toBe(5);
-  for (const { stamp } of copies) expect(readdirSync(disk)).toContain(stamp);
+  for (const { stamp, state } of copies) if (state === 'verified') expect(readdirSync(disk)).toContain(stamp);
 
   const taken = await put('other', disk);
   expect([taken.exitCode, taken.stderr]).toEqual([6, expect.stringContaining('already') as string]);

@@ -73,6 +73,11 @@ export async function offsiteWorld(databases: TestDatabases) {
       return written.stamp;
     },
 
+    planner() {
+      const { locks, schedules } = this;
+      return createTargetPlanner({ offsite, retention, locks, schedules, now: () => this.clock.now() });
+    },
+
     /** As local retention leaves it when the grace of the trash is over. */
     async purge(...stamps: readonly string[]): Promise<void> {
       for (const stamp of stamps) {
@@ -86,11 +91,11 @@ export async function offsiteWorld(databases: TestDatabases) {
 
     /** Everything that the workflows call, for a box whose points are in `at`. */
     activities(at = points, trusted = keys, over: Partial<PushActivities & LetGoActivities> = {}): object {
-      const { locks, schedules } = this;
+      const { locks } = this;
       const now = () => this.clock.now();
       const events = createEventStore(databases.ops);
       const backupRuns = createBackupRunStore(databases.ops);
-      const plan = createTargetPlanner({ offsite, retention, locks, schedules, now });
+      const plan = this.planner();
       const pushing = createPushActivities({
         offsite,
         openTarget: open,

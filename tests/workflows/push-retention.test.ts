@@ -45,6 +45,12 @@ test('B4 B5 what this box has purged and the policy lets go goes there too, and 
   writeFileSync(join(on.disk, 'photos/cat.jpg'), 'mine');
   await on.purge(oldest, newest[0]);
   await on.recoveryPoints.moved(trashed, 'trash');
+  // What a dry run of prune shows: as it is, and with what that prune would purge.
+  const [shown] = await on.planner().ofBox(on.box, []);
+  expect([shown?.target, shown?.drop.map(({ stamp }) => stamp)]).toEqual([on.target.name, [oldest]]);
+  const [after] = await on.planner().ofBox(on.box, [trashed]);
+  expect(after?.drop.map(({ stamp }) => stamp)).toEqual([trashed, oldest]);
+
   await runPush(on, on.activities());
   const gone = { [oldest]: 'removed', [old]: 'verified', [trashed]: 'verified' };
   expect(await statesOf(on)).toEqual({ ...gone, [newest[0]]: 'verified', [newest[1]]: 'verified' });
