@@ -10,6 +10,7 @@ import type { BackupProgress, BackupRequest } from '../domain/backup/schemas.ts'
 import type { ProvenLevel } from '../domain/backup/words.ts';
 import { PermanentFailure } from '../domain/failures.ts';
 import { withHeartbeat } from './heartbeat.ts';
+import { nowAndThen } from './now-and-then.ts';
 
 /** A point that was copied and is not proved yet. */
 export interface CopiedPoint {
@@ -47,23 +48,14 @@ export interface BackupDeps {
   readonly room: (request: BackupRequest) => Promise<Room>;
 }
 
-/** How often people are told how far it is. */
-const tellEveryMs = 2_000;
 /** How many findings a check names; all of them are counted. */
 const namedFindings = 20;
 
 export function createBackupActivities(deps: BackupDeps) {
   const { backupRuns, recoveryPoints, maker } = deps;
 
-  /** Told now and then; the next word says more. */
-  function teller(backup_id: string): (progress: BackupProgress) => void {
-    let toldAt = 0;
-    return (progress) => {
-      if (Date.now() - toldAt < tellEveryMs) return;
-      toldAt = Date.now();
-      backupRuns.tell(backup_id, progress).catch(() => undefined);
-    };
-  }
+  const teller = (backup_id: string): ((progress: BackupProgress) => void) =>
+    nowAndThen((progress) => backupRuns.tell(backup_id, progress));
 
   async function proved(
     { backup_id }: BackupReference,

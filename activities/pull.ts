@@ -14,6 +14,7 @@ import { PermanentFailure } from '../domain/failures.ts';
 import type { PullRequest } from '../domain/offsite/schemas.ts';
 import { OffsiteTrouble, type TroubleKind } from '../domain/offsite/trouble.ts';
 import { withHeartbeat } from './heartbeat.ts';
+import { nowAndThen } from './now-and-then.ts';
 
 export interface PulledPoint {
   readonly ok: boolean;
@@ -90,7 +91,7 @@ export function createPullActivities(deps: PullDeps) {
             return pulled(checked.findings, null, 'its manifest is not to be believed', from);
           const folder = points.folderOf(stamp, 'partial');
           await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
-          const progress = teller(backup_id);
+          const progress = nowAndThen((each: OffsiteProgress) => deps.backupRuns.tell(backup_id, each));
           const findings = [...checked.findings, ...(await opened.get(stamp, folder, { progress }))];
           // Between the two readings it could have become another one.
           const same = (await readFile(join(folder, 'manifest.json')).catch(() => null))?.equals(manifest) === true;
@@ -109,24 +110,12 @@ export function createPullActivities(deps: PullDeps) {
       await deps.recoveryPoints.record(manifest, deps.box);
     },
   };
-
-  function teller(backup_id: string): (progress: OffsiteProgress) => void {
-    let toldAt = 0;
-    return ({ step, done_bytes, total_bytes }) => {
-      if (Date.now() - toldAt < tellEveryMs) return;
-      toldAt = Date.now();
-      deps.backupRuns.tell(backup_id, { step, done_bytes, total_bytes }).catch(() => undefined);
-    };
-  }
 }
 
 const changedMeanwhile: Finding = {
   ...{ level: 'L0', check: 'offsite.manifest', ok: false, detail: {} },
   reason: 'Not all of it came, or its manifest changed meanwhile',
 };
-
-/** How often people are told how far it is. */
-const tellEveryMs = 2_000;
 
 const failureOf: Readonly<
   Record<Exclude<TroubleKind, 'away'>, 'PointUnknown' | 'ManifestRefused' | 'NoRoom' | 'GuardRefused'>

@@ -1,11 +1,12 @@
 import { readLocalPoint } from '../adapters/offsite/local-point.ts';
-import type { OffsiteTarget, OffsiteProgress } from '../adapters/offsite/target.ts';
+import type { OffsiteTarget } from '../adapters/offsite/target.ts';
 import type { EventStore } from '../adapters/postgres/events.ts';
 import type { OffsiteRetentionStore } from '../adapters/postgres/offsite-retention.ts';
 import type { DuePoint, OffsiteStore, StoredTarget } from '../adapters/postgres/offsite.ts';
 import type { PushSaid, RemovalSaid } from '../domain/offsite/run.ts';
 import { OffsiteTrouble } from '../domain/offsite/trouble.ts';
 import { beating } from './heartbeat.ts';
+import { nowAndThen } from './now-and-then.ts';
 import type { TargetPlanner } from './retention.ts';
 
 export interface PushRowDeps {
@@ -21,9 +22,6 @@ export interface PushDeps {
   /** Of a published point. */
   readonly folderOf: (stamp: string) => string;
 }
-
-/** How often people are told how far it is. */
-const tellEveryMs = 2_000;
 
 /** What a push does to rows; any worker can. Each may be repeated. */
 export function createPushRowActivities({ offsite, retention, plan, events }: PushRowDeps) {
@@ -88,8 +86,9 @@ export function createPushActivities({ offsite, openTarget, folderOf }: PushDeps
         let there = 0;
         try {
           const point = await readLocalPoint(folderOf(due.stamp));
+          const tell = nowAndThen((bytes: number) => offsite.tell(name, due.stamp, (there = bytes)));
           const findings = await opened.put(point, {
-            progress: teller((bytes) => offsite.tell(name, due.stamp, (there = bytes))),
+            progress: ({ step, done_bytes }) => (step === 'upload' ? tell(done_bytes) : undefined),
             verified,
             onVerified: (member) => beat((verified = [...verified, member])),
           });
@@ -114,13 +113,4 @@ function saidOf(error: unknown, stamp: string): Pick<PushSaid, 'state' | 'reason
   if ((error as NodeJS.ErrnoException).code === 'ENOENT')
     return { state: 'gone', reason: `${stamp} is not whole on this box any more` };
   throw error;
-}
-
-function teller(tell: (bytes: number) => Promise<void>): (progress: OffsiteProgress) => void {
-  let toldAt = 0;
-  return ({ step, done_bytes }) => {
-    if (step !== 'upload' || Date.now() - toldAt < tellEveryMs) return;
-    toldAt = Date.now();
-    tell(done_bytes).catch(() => undefined);
-  };
 }

@@ -1,3 +1,4 @@
+import type { Progress, Watched } from '../adapters/backup/deps.ts';
 import type { BesideRestore } from '../adapters/restore/beside.ts';
 import type { FileSides } from '../adapters/restore/file-sides.ts';
 import type { RunningServices } from '../adapters/restore/running-services.ts';
@@ -9,6 +10,7 @@ import type { PreflightReport } from '../domain/restore/preflight.ts';
 import type { RestoreReference, WantedSet } from '../domain/restore/run.ts';
 import type { RestoreRequest } from '../domain/restore/schemas.ts';
 import { withHeartbeat } from './heartbeat.ts';
+import { nowAndThen } from './now-and-then.ts';
 
 export interface RestoreVerdict {
   readonly ok: boolean;
@@ -25,6 +27,7 @@ export interface RestoreDeps {
   readonly health: RestoreHealth;
   /** Of the lock on the data (G9). */
   readonly holdsLock: (token: string) => Promise<boolean>;
+  readonly tell: (restore_id: string, progress: Progress) => Promise<void>;
 }
 
 /** What a restore does on the box that the point and the folders are on. Each looks at how far an earlier attempt got. */
@@ -37,9 +40,16 @@ export function createRestoreActivities(deps: RestoreDeps) {
     throw new PermanentFailure('LockLost', 'This restore does not hold the data any more');
   }
 
+  /** People are told how far it is. */
+  function watching<T>({ restore_id }: RestoreReference, work: (watched: Watched) => Promise<T>): Promise<T> {
+    return withHeartbeat((signal) =>
+      work({ signal, beat: nowAndThen((progress: Progress) => deps.tell(restore_id, progress)) }),
+    );
+  }
+
   return {
     preflight: (ref: RestoreReference, request: RestoreRequest): Promise<PreflightReport> =>
-      withHeartbeat((signal) => preflight(ref, request, signal)),
+      watching(ref, (watched) => preflight(ref, request, watched)),
 
     /** What was let in before the lock was taken is over, and what it noted for the audit is carried over. */
     async settleWriters(ref: RestoreReference): Promise<RestoreVerdict> {
@@ -48,20 +58,21 @@ export function createRestoreActivities(deps: RestoreDeps) {
     },
 
     restoreDatabase: (ref: RestoreReference): Promise<{ ms: number }> =>
-      withHeartbeat((signal) => timed(() => beside.database(ref, signal))),
+      watching(ref, (watched) => timed(() => beside.database(ref, watched))),
 
     /** `rebuilt`: those whose points were computed from Postgres, and why. */
     restoreCollections: (
       ref: RestoreReference,
       vectors: boolean,
     ): Promise<{ ms: number; rebuilt: readonly string[] }> =>
-      withHeartbeat((signal) => timed(() => beside.collections(ref, vectors, signal))),
+      watching(ref, (watched) => timed(() => beside.collections(ref, vectors, watched))),
 
     unpackFiles: (ref: RestoreReference, set: string): Promise<{ ms: number; files: number; bytes: number }> =>
-      withHeartbeat((signal) => timed(() => files.unpack(ref, set, signal))),
+      watching(ref, (watched) => timed(() => files.unpack(ref, set, watched))),
 
     /** L2, of just the objects that are to be live. */
-    compare: (ref: RestoreReference): Promise<RestoreVerdict> => withHeartbeat((signal) => beside.compare(ref, signal)),
+    compare: (ref: RestoreReference): Promise<RestoreVerdict> =>
+      watching(ref, (watched) => beside.compare(ref, watched)),
 
     /** Brought forward to this version, with nothing left of waves that ran when the point was taken. */
     makeReady: (ref: RestoreReference): Promise<object> => withHeartbeat(() => sides.makeReady(ref)),

@@ -4,7 +4,7 @@ import { changesOf } from './changes.ts';
 import type { Context } from './command.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
 import type { Output } from './output.ts';
-import { createRate } from './rate.ts';
+import { createProgressTeller } from './progress.ts';
 import { megabytes } from './sizes.ts';
 import { waitFor } from './waiting.ts';
 
@@ -92,24 +92,11 @@ function conclude(out: Output, run: BackupRun): ExitCode {
   return exitCode;
 }
 
-function createTeller({ message, paint }: Output): (run: BackupRun) => void {
+function createTeller(out: Output): (run: BackupRun) => void {
+  const { message, paint } = out;
   const phases = new Set<BackupPhase>();
-  let rate = createRate();
-  let step = '';
+  const tellProgress = createProgressTeller(out);
   let checks = 0;
-
-  function tellProgress({ progress }: BackupRun): void {
-    if (progress === null) return;
-    if (progress.step !== step) rate = createRate();
-    step = progress.step;
-    const { done_bytes: done, total_bytes: total } = progress;
-    const { perSecond, secondsLeft } = rate(Date.now(), { done, items: total ?? done });
-    const pace = perSecond === null ? '' : `, ${megabytes(perSecond)} MB a second`;
-    const left = total === null || secondsLeft === null ? '' : `, ${Math.ceil(secondsLeft)} s left`;
-    message(
-      `    ${step}: ${megabytes(done)}${total === null ? '' : ` of ${megabytes(total)}`} MB${total === null ? '' : ` ${bar(done / Math.max(total, 1))}`}${pace}${left}`,
-    );
-  }
 
   return (run) => {
     const { phase, evidence, requested_at, closed_at } = run;
@@ -125,12 +112,6 @@ function createTeller({ message, paint }: Output): (run: BackupRun) => void {
     }
     checks = evidence.length;
     enter(phase, closed_at === null ? Date.now() : Date.parse(closed_at));
-    tellProgress(run);
+    tellProgress(run.progress);
   };
-}
-
-function bar(share: number): string {
-  const width = 20;
-  const full = Math.min(width, Math.max(0, Math.round(share * width)));
-  return `[${'#'.repeat(full)}${'.'.repeat(width - full)}]`;
 }

@@ -4,6 +4,7 @@ import { changesOf } from './changes.ts';
 import type { Context } from './command.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
 import type { Output } from './output.ts';
+import { createProgressTeller } from './progress.ts';
 import { waitFor } from './waiting.ts';
 
 const endings: Readonly<Record<RestoreOutcome, ExitCode>> = {
@@ -63,10 +64,12 @@ function conclude(out: Output, restore: Restore): ExitCode {
   return code;
 }
 
-function createTeller({ message, paint }: Output): (restore: Restore) => void {
+function createTeller(out: Output): (restore: Restore) => void {
+  const { message, paint } = out;
+  const tellProgress = createProgressTeller(out);
   let entered: RestorePhase | null = null;
   let checks = 0;
-  return ({ phase, evidence, requested_at, closed_at }) => {
+  return ({ phase, evidence, progress, requested_at, closed_at }) => {
     const enter = (next: RestorePhase, atMs: number): void => {
       if (next === entered) return;
       entered = next;
@@ -79,5 +82,6 @@ function createTeller({ message, paint }: Output): (restore: Restore) => void {
     }
     checks = evidence.length;
     enter(phase, closed_at === null ? Date.now() : Date.parse(closed_at));
+    tellProgress(progress);
   };
 }

@@ -90,11 +90,12 @@ export function createRestoreParts(world: RestoreWorld) {
     }),
     box: createRestoreActivities({
       holdsLock: (token) => locks.holds('data', token),
+      tell: (id, progress) => restores.tell(id, progress),
       ...{ running, beside: createBesideRestore({ servers, restores, openPoint, workFolder }) },
       preflight: createPreflight({
         ...{ postgresUrl, database, openPoint, running },
         refusalOf: refusalIn({ recoveryPoints, openPoint, box: world.box }),
-        checkBytes: ({ folder, manifest }, signal) => checkBytes(folder, manifest, { signal }),
+        checkBytes: ({ folder, manifest }, watched) => checkBytes(folder, manifest, watched),
         checkKeys: async ({ encryption }) => {
           if (encryption === null || (await identities(world)).length > 0) return;
           throw new PermanentFailure('KeyMissing', 'Its members are encrypted, and no key of age is on this box');
@@ -110,14 +111,7 @@ export function createRestoreParts(world: RestoreWorld) {
           work: workFolder,
         }),
       }),
-      files: createFileSides({
-        ...{ openPoint, checkSqlite },
-        unpack: (point, set, folder, signal) => {
-          const member = point.manifest.members.find(({ name }) => name === set.member);
-          if (member === undefined) throw new PermanentFailure('MemberMissing', `${set.name} has no member`);
-          return unpackTar(point.reader.open(member, signal), folder, signal);
-        },
-      }),
+      files: createFileSides({ openPoint, checkSqlite, unpack: unpackTar }),
       sides: createSides({
         ...{ postgresUrl, database, qdrant, restores },
         migrations: world.migrations,

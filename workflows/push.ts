@@ -36,8 +36,9 @@ export async function push(input: PushInput): Promise<void> {
     const seen = news;
     toGo ??= await rows.toLetGo(target);
     const once = `${workflowInfo().runId}/${attempt}`;
-    const [stamp] = toGo;
-    const said = stamp === undefined ? await pushNext(input, once) : await letGo(input, stamp, once);
+    const stamp: string | undefined = toGo[0];
+    const said: PushSaid | RemovalSaid | null =
+      stamp === undefined ? await pushNext(input, once) : await letGo(input, stamp, once);
     if (said === null && news === seen) return;
     if (said !== null && isTrouble(said.state)) {
       inVain += 1;

@@ -7,7 +7,7 @@ import { isOfThePoint } from './findings.ts';
 import { qdrantVersion } from '../qdrant/version.ts';
 import { deleteSnapshot, peersOf, recoverFrom, uploadName } from './qdrant-snapshot.ts';
 import { rebuildCollection } from './rebuild-collection.ts';
-import { told } from './told.ts';
+import { counting, told } from './told.ts';
 
 export interface RestoreCollectionRequest extends Watched {
   readonly collection: ManifestDraft['collections'][number];
@@ -72,7 +72,9 @@ async function fromSnapshot(
   if (peers > 1) return rebuilt(`Qdrant has ${peers} peers`);
   const plain = reader.open(member, signal);
   try {
-    await told(beat, `restore ${collection.name}`, () => recoverFrom(qdrant, into, { plain, ...member.plain }, signal));
+    const recover = (done: (bytes: number) => void) =>
+      recoverFrom(qdrant, into, { plain: counting(plain, done), ...member.plain }, signal);
+    await told(beat, `restore ${collection.name}`, recover, member.plain.bytes);
     return { why: null, damaged: false };
   } catch (error) {
     if (isOfThePoint(error)) return { why: error.message, damaged: true };

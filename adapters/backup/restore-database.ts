@@ -9,7 +9,7 @@ import { lastLine } from './dump-database.ts';
 import { findPostgresTools, serverVersion } from './postgres-tools.ts';
 import { asAdmin, closeRestorer, createRestorer, dropRestorer, quoted, restorerName } from './scratch-role.ts';
 import { unpackTar } from './tar-unpack.ts';
-import { told } from './told.ts';
+import { counting, told } from './told.ts';
 
 export interface RestoreDatabaseRequest extends Watched {
   readonly role: 'data' | 'ops';
@@ -45,13 +45,17 @@ export async function restoreDatabase(
   await mkdir(folder, { recursive: true, mode: 0o700 });
   try {
     const member = memberOf(manifest, role);
-    await told(beat, `unpack ${role}`, () => unpackTar(deps.reader.open(member, signal), folder, signal));
+    const unpack = (done: (bytes: number) => void) =>
+      unpackTar(counting(deps.reader.open(member, signal), done), folder, signal);
+    await told(beat, `unpack ${role}`, unpack, member.plain.bytes);
     return await asAdmin(deps.postgresUrl, async (admin) => {
       const restorer = await freshDatabase(admin, deps.postgresUrl, database);
       try {
         const args = [...always, `--jobs=${jobs}`, `--dbname=${database}`, folder];
         const how = { url: restorer.url(database), cwd: '/', signal };
-        const { exit_code, stderr } = await told(beat, `restore ${role}`, () => tools.run('pg_restore', args, how));
+        const restore = () => tools.run('pg_restore', args, how);
+        // How large it becomes is not known before.
+        const { exit_code, stderr } = await told(beat, `restore ${role}`, restore, null, () => sizeOf(admin, database));
         if (exit_code !== 0) throw restoreFailure(role, exit_code, stderr);
         // Nobody else does before it is asked; without figures plans are bad.
         await told(beat, `analyze ${role}`, () =>
@@ -113,6 +117,11 @@ async function freshDatabase(admin: Sql, postgresUrl: string, database: string) 
 function mustBeOurs(database: string): void {
   if (!/_(scratch|restore)_[a-z0-9_]+$/.test(database) || database.length > 63)
     throw new Error(`Not the name of a restored database: ${database}`);
+}
+
+async function sizeOf(admin: Sql, database: string): Promise<number> {
+  const [row] = await admin<{ bytes: string }[]>`select pg_database_size(${database}) as bytes`;
+  return Number(row?.bytes ?? 0);
 }
 
 function memberOf({ databases, members }: RestoreDatabaseRequest['manifest'], role: 'data' | 'ops') {

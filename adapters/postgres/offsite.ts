@@ -46,6 +46,13 @@ export function createOffsiteStore(sql: Sql) {
   // What a restore could take (recovery_points says what that is).
   const restorable = sql`p.place = 'kept' and p.standing = 'good' and p.proved ? 'L2'`;
 
+  const duePoints = (target: string) => sql`
+    from offsite_targets t join recovery_points p on p.box = t.box
+    left join offsite_copies c on c.stamp = p.stamp and c.target = t.name
+    where t.name = ${target} and t.enabled and ${restorable}
+      and (c.state is null or c.state in ('uploading', 'removed')
+        or (c.state in ('damaged', 'refused') and c.changed_at < now() - make_interval(hours => ${againHours})))`;
+
   async function lag({ name, box }: Pick<StoredTarget, 'name' | 'box'>, now = new Date()): Promise<Lag> {
     const points = await sql<{ stamp: string; takenAt: Date; bytes: string }[]>`
       select stamp, taken_at as "takenAt", stored_bytes as bytes from recovery_points p
@@ -103,14 +110,14 @@ export function createOffsiteStore(sql: Sql) {
     /** The newest point that the target should have and has not. null: it has all, or is not to be used. */
     async nextToPush(target: string): Promise<DuePoint | null> {
       const [row] = await sql<{ stamp: string; bytes: string }[]>`
-        select p.stamp, p.stored_bytes as bytes
-        from offsite_targets t join recovery_points p on p.box = t.box
-        left join offsite_copies c on c.stamp = p.stamp and c.target = t.name
-        where t.name = ${target} and t.enabled and ${restorable}
-          and (c.state is null or c.state in ('uploading', 'removed')
-            or (c.state in ('damaged', 'refused') and c.changed_at < now() - make_interval(hours => ${againHours})))
-        order by p.taken_at desc, p.stamp desc limit 1`;
+        select p.stamp, p.stored_bytes as bytes ${duePoints(target)} order by p.taken_at desc, p.stamp desc limit 1`;
       return row === undefined ? null : { stamp: row.stamp, bytes: Number(row.bytes) };
+    },
+
+    /** How many it should have and has not, and are tried now. */
+    async due(target: string): Promise<number> {
+      const [row] = await sql<{ due: string }[]>`select count(*) as due ${duePoints(target)}`;
+      return Number(row?.due ?? 0);
     },
 
     /** Somebody asks for it: what was refused or damaged is tried again. */

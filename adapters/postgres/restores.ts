@@ -1,3 +1,4 @@
+import type { BackupProgress } from '../../domain/backup/schemas.ts';
 import { emptyRestoreResult } from '../../domain/restore/result.ts';
 import type { RestoreEvidence, RestoreInput } from '../../domain/restore/run.ts';
 import type { RestoreRequest, RestoreResult } from '../../domain/restore/schemas.ts';
@@ -14,6 +15,7 @@ export interface StoredRestore {
   readonly trigger: RestoreTrigger;
   readonly request: RestoreRequest;
   readonly phase: RestorePhase;
+  readonly progress: BackupProgress | null;
   readonly result: RestoreResult;
   readonly workflow_id: string;
   readonly run_id: string | null;
@@ -48,9 +50,15 @@ export function createRestoreStore(sql: Sql) {
     async record({ restore_id, phase, result, evidence: checks }: RestoreEntry): Promise<void> {
       await sql`
         update restores set phase = ${phase}, result = ${sql.json(result)}, held_until = ${result.held_until},
+          progress = case when phase = ${phase} then progress end,
           closed_at = case when ${phase} = 'closed' then coalesce(closed_at, now()) end
         where id = ${restore_id}`;
       for (const check of checks) await evidence.add(restore_id, check);
+    },
+
+    /** How far it is; nothing is decided by it. */
+    async tell(id: string, progress: BackupProgress): Promise<void> {
+      await sql`update restores set progress = ${sql.json(progress)} where id = ${id} and closed_at is null`;
     },
 
     async find(id: string): Promise<StoredRestore | null> {
@@ -80,5 +88,5 @@ export function createRestoreStore(sql: Sql) {
 }
 
 function columns(sql: Sql) {
-  return sql`id, stamp, box, actor, trigger, request, phase, result, workflow_id, run_id, requested_at, closed_at`;
+  return sql`id, stamp, box, actor, trigger, request, phase, progress, result, workflow_id, run_id, requested_at, closed_at`;
 }

@@ -5,7 +5,7 @@ import type { RestoreReference } from '../../domain/restore/run.ts';
 import { besideName, collectionSuffix, onSide } from '../../domain/restore/side-names.ts';
 import { compareCollection } from '../backup/compare-collection.ts';
 import { compareDatabase } from '../backup/compare-database.ts';
-import type { BackupServers } from '../backup/deps.ts';
+import type { BackupServers, Watched } from '../backup/deps.ts';
 import { restoreCollection } from '../backup/restore-collection.ts';
 import { restoreDatabase } from '../backup/restore-database.ts';
 import { connect, databaseUrl, type Sql } from '../postgres/connect.ts';
@@ -26,7 +26,6 @@ export type BesideRestore = ReturnType<typeof createBesideRestore>;
 
 /** Restores a point beside what is live, under names that nobody reads, and compares it with its manifest. */
 export function createBesideRestore({ servers, restores, openPoint, workFolder }: BesideDeps) {
-  const beat = (): void => undefined;
   const workOf = (restoreId: string): string => join(workFolder, `restore-${restoreId}`);
 
   async function journalOf(restoreId: string): Promise<SidesJournal> {
@@ -37,7 +36,7 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
 
   return {
     /** From the beginning, as often as it is asked: half a database is worth nothing. */
-    async database({ restore_id, stamp }: RestoreReference, signal: AbortSignal): Promise<object> {
+    async database({ restore_id, stamp }: RestoreReference, watched: Watched): Promise<object> {
       const { manifest, reader } = await openPoint(stamp);
       const database = besideName(servers.database, restore_id);
       const admin = connect(servers.postgresUrl, { name: 'holdfast-restore', max: 1 });
@@ -51,7 +50,7 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
         await mkdir(work, { recursive: true, mode: 0o700 });
         await restoreDatabase(
           { ...servers, reader },
-          { role: 'data', database, manifest, workFolder: work, signal, beat },
+          { role: 'data', database, manifest, workFolder: work, ...watched },
         );
         const made = await sideOf(admin, database);
         await restores.setJournal(restore_id, { ...begun, restored_oid: made?.oid ?? null });
@@ -69,7 +68,7 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
     async collections(
       { restore_id, stamp }: RestoreReference,
       vectors: boolean,
-      signal: AbortSignal,
+      watched: Watched,
     ): Promise<{ rebuilt: readonly string[] }> {
       const { manifest, reader } = await openPoint(stamp);
       const journal = await journalOf(restore_id);
@@ -85,7 +84,7 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
           await restores.setJournal(restore_id, { ...journal, collections: done });
           const { why } = await restoreCollection(
             { ...servers, reader },
-            { collection, manifest, into, data, signal, beat },
+            { collection, manifest, into, data, ...watched },
           );
           done[done.length - 1] = { name: collection.name, as: into, why };
           await restores.setJournal(restore_id, { ...journal, collections: done });
@@ -98,13 +97,13 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
     },
 
     /** L2: of these very objects, before they are touched. */
-    async compare({ restore_id, stamp }: RestoreReference, signal: AbortSignal) {
+    async compare({ restore_id, stamp }: RestoreReference, watched: Watched) {
       const { manifest } = await openPoint(stamp);
       const { collections } = await journalOf(restore_id);
       const database = besideName(servers.database, restore_id);
       const data = restoredData(servers, restore_id);
       try {
-        const findings = await compareDatabase(servers, { role: 'data', database, manifest, signal, beat });
+        const findings = await compareDatabase(servers, { role: 'data', database, manifest, ...watched });
         for (const described of manifest.collections) {
           const made = collections.find(({ name }) => name === described.name);
           if (made === undefined) throw new Error(`${described.name} was not restored`);
@@ -112,7 +111,7 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
           const collection = made.why === null ? described : { ...described, member: null, why: made.why };
           // A snapshot that is no good was rebuilt, and that was said: it keeps no restore back.
           const restored = { name: made.as, why: made.why, damaged: false };
-          findings.push(...(await compareCollection(servers, { collection, manifest, restored, data, signal, beat })));
+          findings.push(...(await compareCollection(servers, { collection, manifest, restored, data, ...watched })));
         }
         return verdictOf(findings);
       } finally {

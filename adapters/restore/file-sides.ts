@@ -1,8 +1,10 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Manifest } from '../../domain/backup/manifest.ts';
+import type { Readable } from 'node:stream';
 import { PermanentFailure } from '../../domain/failures.ts';
 import type { RestoreReference } from '../../domain/restore/run.ts';
+import type { Watched } from '../backup/deps.ts';
+import { counting, told } from '../backup/told.ts';
 import { noRoomOr } from '../files/no-room.ts';
 import type { OpenPoint } from './point.ts';
 import { createReplacement } from './replace-contents.ts';
@@ -10,12 +12,7 @@ import { createReplacement } from './replace-contents.ts';
 export interface FileSidesDeps {
   readonly openPoint: OpenPoint;
   /** Into an empty folder; refuses what leads out of it. */
-  readonly unpack: (
-    point: Awaited<ReturnType<OpenPoint>>,
-    set: Manifest['file_sets'][number],
-    folder: string,
-    signal: AbortSignal,
-  ) => Promise<{ files: number; bytes: number }>;
+  readonly unpack: (plain: Readable, folder: string, signal: AbortSignal) => Promise<{ files: number; bytes: number }>;
   /** What SQLite itself says of a database; throws PermanentFailure when it is damaged. */
   readonly checkSqlite: (path: string, signal: AbortSignal) => Promise<void>;
 }
@@ -38,14 +35,25 @@ export function createFileSides({ openPoint, unpack, checkSqlite }: FileSidesDep
 
   return {
     /** All of it beside, checked and on the disk; nothing of it is seen. */
-    async unpack(ref: RestoreReference, name: string, signal: AbortSignal): Promise<{ files: number; bytes: number }> {
+    async unpack(
+      ref: RestoreReference,
+      name: string,
+      { signal, beat }: Watched,
+    ): Promise<{ files: number; bytes: number }> {
       const { point, set } = await setOf(ref.stamp, name);
+      const member = point.manifest.members.find((each) => each.name === set.member);
+      if (member === undefined) throw new PermanentFailure('MemberMissing', `${name} has no member`);
       // On a machine that never had it.
       await mkdir(set.root, { recursive: true });
       const replacement = createReplacement(set.root, ref.restore_id);
       if ((await replacement.state()) === 'ready') return { files: set.files, bytes: set.bytes };
       const folder = await replacement.begin().catch(noRoom);
-      const unpacked = await unpack(point, set, folder, signal);
+      const unpacked = await told(
+        beat,
+        `unpack ${name}`,
+        (done) => unpack(counting(point.reader.open(member, signal), done), folder, signal),
+        member.plain.bytes,
+      );
       for (const path of set.sqlite) await checkDatabase(join(folder, path), signal);
       if (unpacked.files !== set.files) {
         const message = `${name} has ${unpacked.files} files, and its manifest says ${set.files}`;

@@ -7,6 +7,7 @@ import { passed, refused, type PreflightCheck, type PreflightReport } from '../.
 import { workFolderPattern } from '../../domain/restore/replacement.ts';
 import type { RestoreReference, WantedSet } from '../../domain/restore/run.ts';
 import type { RestoreRequest } from '../../domain/restore/schemas.ts';
+import type { Watched } from '../backup/deps.ts';
 import { freeBytes } from '../files/disk.ts';
 import { connect, type Sql } from '../postgres/connect.ts';
 import { mountsInside } from './mounts.ts';
@@ -20,7 +21,7 @@ export interface PreflightDeps {
   /** Why a point may not be restored, by what is known of it; null: it may. */
   readonly refusalOf: (stamp: string) => Promise<string | null>;
   /** L0 of the members that will be read. */
-  readonly checkBytes: (point: OpenedPoint, signal: AbortSignal) => Promise<Finding[]>;
+  readonly checkBytes: (point: OpenedPoint, watched: Watched) => Promise<Finding[]>;
   /** Throws PermanentFailure when what opens its members is not here. */
   readonly checkKeys: (manifest: Manifest) => Promise<void>;
   /** Throws PermanentFailure `PostgresToolsMissing`. */
@@ -45,11 +46,7 @@ const restoredPerDumped = 2;
 
 /** Everything that can be known beforehand to stand in the way. Nothing is changed; all of it is told at once. */
 export function createPreflight(deps: PreflightDeps) {
-  return async (
-    { stamp }: RestoreReference,
-    request: RestoreRequest,
-    signal: AbortSignal,
-  ): Promise<PreflightReport> => {
+  return async ({ stamp }: RestoreReference, request: RestoreRequest, watched: Watched): Promise<PreflightReport> => {
     const known = await deps.refusalOf(stamp);
     if (known !== null) return { checks: [refused('point', known)], sets: [], degraded: [] };
     const opened = await orRefusal('point', () => deps.openPoint(stamp));
@@ -57,8 +54,8 @@ export function createPreflight(deps: PreflightDeps) {
     const { manifest } = opened;
     const wanted = wantedSets(manifest, request.files);
     const unknown = (request.files ?? []).filter((name) => !wanted.some((set) => set.name === name));
-    const bytes = await deps.checkBytes(opened, signal);
-    const running = await deps.running.whoUses(stamp, wanted, signal);
+    const bytes = await deps.checkBytes(opened, watched);
+    const running = await deps.running.whoUses(stamp, wanted, watched.signal);
     const checks = [
       unknown.length === 0
         ? passed('point', 'published, signed and proved', { taken_at: manifest.taken_at, versions: manifest.versions })

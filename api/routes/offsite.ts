@@ -122,7 +122,7 @@ async function show(offsite: OffsiteStore, target: StoredTarget): Promise<Target
   return {
     ...{ name, id, box, spec, enabled, state, reason, retention, retention_reason },
     ...{ since: since.toISOString(), looked_at: looked_at?.toISOString() ?? null },
-    lag: await offsite.lag(target),
+    lag: { ...(await offsite.lag(target)), due: await offsite.due(name) },
     copies: (await offsite.copies(target.name)).map(showCopy),
   };
 }

@@ -3,10 +3,13 @@ import type { TargetView } from '../../domain/offsite/schemas.ts';
 import { leaf, runs, waitOptions, waits, type Context } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 
-interface Pulled {
+interface Waiting {
   readonly wait?: boolean;
   readonly detach?: boolean;
   readonly timeout?: number;
+}
+
+interface Pulled extends Waiting {
   readonly idempotencyKey?: string;
 }
 
@@ -33,7 +36,7 @@ export function offsiteCommands(program: Command): void {
 }
 
 export function pushAndPullCommands(backup: Command): void {
-  leaf(backup, 'push <target>', 'tries an off-host target now').action(runs(pushNow));
+  waitOptions(leaf(backup, 'push <target>', 'tries an off-host target now')).action(runs(pushNow));
   waitOptions(leaf(backup, 'pull <target> [stamp]', 'fetches a point from an off-host target; default: its newest'))
     .option('--idempotency-key <key>', 'the same key is the same run, for ever')
     .action(runs(pull));
@@ -79,9 +82,12 @@ async function removeTarget({ api, out }: Context, name: string): Promise<ExitCo
   return undefined;
 }
 
-async function pushNow({ api, out }: Context, target: string): Promise<ExitCode | undefined> {
+async function pushNow(context: Context, target: string, options: Waiting): Promise<ExitCode | undefined> {
+  const { api, out } = context;
   const { targetSchema } = await import('../../domain/offsite/schemas.ts');
+  const { followPush } = await import('../follow-push.ts');
   const pushed = await api.post('/v1/backups/push', { target }, targetSchema);
+  if (waits(out.interactive, options)) return followPush(context, target, options.timeout ?? null);
   out.data(pushed, linesOf(pushed));
   out.message(`next: holdfast offsite show ${target}`);
   return undefined;

@@ -86,7 +86,7 @@ export const backupResultSchema = z
   .meta({ id: 'BackupResult' });
 export type BackupResult = z.output<typeof backupResultSchema>;
 
-const backupProgressSchema = z
+export const backupProgressSchema = z
   .object({
     step: z.string(),
     done_bytes: count,

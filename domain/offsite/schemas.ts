@@ -77,6 +77,10 @@ export const targetSchema = z
       .object({
         waiting: count,
         waiting_bytes: count,
+        due: count.meta({
+          description:
+            'Of these: pushed now. The others were refused or damaged, and wait for hours or until somebody asks.',
+        }),
         lag_seconds: count.meta({ description: 'So much would be lost with this box; 0: nothing.' }),
         newest_verified: stampSchema.nullable(),
       })

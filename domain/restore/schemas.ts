@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { backupProgressSchema } from '../backup/schemas.ts';
 import { stampSchema } from '../backup/stamp.ts';
 import { evidenceSchemaOf } from '../evidence.ts';
 import { restoreOutcomes, restorePhases, restoreTriggers } from './words.ts';
@@ -59,6 +60,7 @@ export const restoreSchema = z
     trigger: z.enum(restoreTriggers),
     request: restoreRequestSchema,
     phase: z.enum(restorePhases),
+    progress: backupProgressSchema.nullable(),
     result: restoreResultSchema,
     evidence: z.array(evidenceSchemaOf(restorePhases, 'RestoreEvidence')),
     workflow_id: z.string(),

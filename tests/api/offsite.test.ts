@@ -123,7 +123,9 @@ test('B4 B5 O1 O3 a prune shows what goes at targets, and what it purges goes th
   const usual = { name: 'retention' as const, box: 'bench', timing: { cron: '45 3 * * *' }, enabled: true };
   await createScheduleStore(world.databases.ops).put({ ...usual, request: { dry_run: false, policy } }, 'tester');
   const newest = await world.publishedPoint();
-  await cli.run(['backup', 'push', 'nas']);
+  const pushed = await cli.run(['backup', 'push', 'nas', '--wait']);
+  expect([pushed.exitCode, pushed.stdout]).toEqual([0, 'nas has all\n']);
+  expect(pushed.stderr).toContain(`✓ ${newest}: verified`);
   const { copies } = await until(
     'nas',
     ({ lag, ...target }) => lag.newest_verified === newest && hasAll({ lag, ...target }),

@@ -66,7 +66,7 @@ test('B9 --from offsite: with nothing of the point on this box, it is read back 
   mkdirSync(path);
   const target = { id: randomUUID(), spec: targetSpecSchema.parse({ kind: 'directory', path }) };
   await createOffsiteStore(databases.ops).put({
-    ...{ ...target, name: 'nas', box: 'bench', enabled: true, actor: 'tester' },
+    ...{ ...target, name: 'nas', box: 'bench', enabled: true, retention: 'same', actor: 'tester' },
   });
   const folder = world.points.folderOf(stamp, 'kept');
   const { signal } = new AbortController();

@@ -38,15 +38,7 @@ export function restoreGround(on: BackupGround, { draft, folder, reader }: Taken
       carryOutbox: () => createOutbox(pool, createEventStore(ops)).carry(),
       agree: async (data, signal) => ({ points: (await createReconciliation({ sql: data, qdrant }).all(signal)).size }),
     }),
-    files: createFileSides({
-      openPoint,
-      checkSqlite,
-      unpack: (point, set, into, signal) => {
-        const member = point.manifest.members.find(({ name }) => name === set.member);
-        if (member === undefined) throw new Error(`${set.name} has no member`);
-        return unpackTar(point.reader.open(member, signal), into, signal);
-      },
-    }),
+    files: createFileSides({ openPoint, checkSqlite, unpack: unpackTar }),
     health: createRestoreHealth({
       ...{ postgresUrl, database },
       searchIn: (sql) => createSearch({ sql, qdrant, embedderOf: () => null }),

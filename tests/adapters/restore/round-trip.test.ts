@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { databaseIncarnation } from '../../../adapters/postgres/database-incarnation.ts';
 import { collectionExists } from '../../../adapters/qdrant/collections.ts';
+import type { Watched } from '../../../adapters/backup/deps.ts';
 import type { RestoreReference } from '../../../domain/restore/run.ts';
 import { backupGround, type BackupGround, type TakenPoint } from '../../support/backup-ground.ts';
 import { beginWave, commitCorpus, documentsOf, rowsAt } from '../../support/generations.ts';
@@ -12,6 +13,8 @@ import { bindMounted, newTree, oldTree, readTree, writeTree, type BindMounted } 
 jest.setTimeout(180_000);
 
 const never = new AbortController().signal;
+const steps = new Set<string>();
+const watched: Watched = { signal: never, beat: ({ step }) => steps.add(step) };
 let on: BackupGround;
 let bound: BindMounted;
 let point: TakenPoint;
@@ -57,9 +60,9 @@ const pathsNow = () =>
   });
 
 async function besideAndReady(ref: RestoreReference, vectors = true): Promise<void> {
-  await ground.beside.database(ref, never);
-  await ground.beside.collections(ref, vectors, never);
-  expect(await ground.beside.compare(ref, never)).toMatchObject({ ok: true });
+  await ground.beside.database(ref, watched);
+  await ground.beside.collections(ref, vectors, watched);
+  expect(await ground.beside.compare(ref, watched)).toMatchObject({ ok: true });
   await ground.sides.makeReady(ref);
 }
 
@@ -73,7 +76,9 @@ test.each([
   const ref = await ground.open();
   expect(await ground.sides.settleWriters(never)).toMatchObject({ ok: true });
   await besideAndReady(ref, vectors);
-  await ground.files.unpack(ref, 'web', never);
+  await ground.files.unpack(ref, 'web', watched);
+  const told = ['unpack data', 'restore data', 'compare data', 'unpack web'];
+  expect([...steps]).toEqual(expect.arrayContaining(told));
   // Nothing of it is seen so far.
   expect(await pathsNow()).toEqual(before);
   expect(readTree(bound.source)).toEqual(newTree);
@@ -121,7 +126,7 @@ test.each([
 test('B6 let go: the old side is gone, with its points, and the restored one is all there is', async () => {
   const ref = await ground.open();
   await besideAndReady(ref);
-  await ground.files.unpack(ref, 'web', never);
+  await ground.files.unpack(ref, 'web', watched);
   await ground.files.replace(ref, 'web');
   await ground.sides.swap(ref);
   await ground.sides.swap(ref);
