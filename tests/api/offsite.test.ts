@@ -53,8 +53,8 @@ async function until(name: string, holds: (target: TargetView) => boolean): Prom
   throw new Error(`It never came to that: ${JSON.stringify(await show(name))}`);
 }
 
-const hasAll = ({ lag, copies }: TargetView) =>
-  lag.waiting === 0 && copies.every(({ state }) => state === 'verified' || state === 'removed');
+const hasAll = ({ state: of, lag, copies }: TargetView) =>
+  of === 'reachable' && lag.waiting === 0 && copies.every(({ state }) => state === 'verified' || state === 'removed');
 
 test('B5 O1 O3 a target is named by an admin and looked at first; it gets every point by itself, and its lag is shown', async () => {
   const stamp = await world.publishedPoint();
