@@ -88,7 +88,9 @@ export function createPushActivities({ offsite, openTarget, folderOf }: PushDeps
           const point = await readLocalPoint(folderOf(due.stamp));
           const tell = nowAndThen((bytes: number) => offsite.tell(name, due.stamp, (there = bytes)));
           const findings = await opened.put(point, {
-            progress: ({ step, done_bytes }) => (step === 'upload' ? tell(done_bytes) : undefined),
+            progress: ({ step, done_bytes }) => {
+              if (step === 'upload') tell(done_bytes);
+            },
             verified,
             onVerified: (member) => beat((verified = [...verified, member])),
           });

@@ -2,7 +2,7 @@ import type { TargetCopy } from '../../domain/offsite/retention.ts';
 import type { Sql } from './connect.ts';
 
 /** What retention at a target decides by, but for who uses it now. */
-export interface StoredTargetCopy extends Omit<TargetCopy, 'in_use'> {
+interface StoredTargetCopy extends Omit<TargetCopy, 'in_use'> {
   readonly verified_at: Date;
   readonly total_bytes: number;
 }
