@@ -43,7 +43,7 @@ export function createRsync(
       },
     ).catch(notInstalled);
     if (result.exit_code === 0) return said.join('');
-    if (missing && result.exit_code === 23 && /No such file or directory \(2\)/.test(result.stderr)) return null;
+    if (missing && isMissing(result)) return null;
     throw troubleOf(result, spec);
   }
 
@@ -56,6 +56,12 @@ export function createRsync(
   }
 
   return { host: `${spec.user}@${address}`, run, close };
+}
+
+/** As rsync itself says it, and as the newer rrsync does, before it starts rsync. */
+function isMissing({ exit_code, stderr }: CommandResult): boolean {
+  if (exit_code === 23) return /No such file or directory \(2\)/.test(stderr);
+  return /rrsync error: .* No such file or directory$/m.test(stderr);
 }
 
 function notInstalled(error: unknown): never {

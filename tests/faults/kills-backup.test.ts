@@ -32,6 +32,7 @@ const ofPrune: readonly SideEffect[] = [
   ['takeLocks', 2],
   ['purgePoint', 1],
   ['releaseLocks', 2],
+  ['wakeTargets', 1],
 ];
 const request = {
   dry_run: false,
