@@ -19,10 +19,7 @@ let databases: TestDatabases;
 beforeAll(async () => {
   databases = await freshDatabases();
   const retention = { name: 'retention' as const, box: 'any', timing: { every_ms: 86_400_000 }, enabled: true };
-  await createScheduleStore(databases.ops).put(
-    { ...retention, request: { dry_run: false, policy } },
-    'tester',
-  );
+  await createScheduleStore(databases.ops).put({ ...retention, request: { dry_run: false, policy } }, 'tester');
 });
 afterAll(() => databases.drop());
 
