@@ -1,14 +1,15 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, realpathSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { loadConfig } from '../../../infra/config.ts';
 import { packageRoot } from '../../../infra/package-root.ts';
 import { postgresPrograms } from '../../../infra/postgres-programs.ts';
 import { embeddedQdrant } from '../../../infra/stack/qdrant/embedded.ts';
-import { installedPostgres, onPath } from '../../../infra/stack/prerequisites.js';
+import { installedPostgres } from '../../../infra/stack/prerequisites.js';
 import { importImage } from './import-image.ts';
-import { npmCache } from './npm-cache.ts';
+import { npmWithCache, npmWithInstalled } from './npm-offline.ts';
+import { fullSize } from '../proof-size.ts';
 import { buildTemporalServer } from './temporal-server.ts';
 
 const run = promisify(execFile);
@@ -18,7 +19,7 @@ const searchPath = 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 export interface BaseImages {
   /** As BASE of the Dockerfile: Node, git, tini, a shell. */
   readonly base: string;
-  /** As BUILD_BASE: npm besides, and all packages of the lock, because a build has no network here. */
+  /** As BUILD_BASE: npm besides, and what it installs, because a build has no network here. */
   readonly buildBase: string;
 }
 
@@ -27,15 +28,17 @@ export async function importBaseImages(socketPath: string, name: string): Promis
   const images = { base: `${name}:base`, buildBase: `${name}:build-base` };
   const base = await baseParts();
   await importImage(socketPath, { ...base, tag: images.base });
-  const { path: cache, registry } = await npmCache();
-  const npm = realpathSync((await onPath('npm')) ?? '');
-  await importImage(socketPath, {
-    ...base,
-    tag: images.buildBase,
-    programs: [...base.programs, 'npm'],
-    paths: [...base.paths, dirname(dirname(npm)), cache],
-    changes: [searchPath, `ENV npm_config_offline=true npm_config_cache=${cache} npm_config_registry=${registry}`],
-  });
+  const { remove, ...npm } = await (fullSize ? npmWithCache() : npmWithInstalled());
+  try {
+    await importImage(socketPath, {
+      ...{ ...base, tag: images.buildBase, files: npm.files },
+      programs: [...base.programs, 'npm'],
+      paths: [...base.paths, ...npm.paths],
+      changes: [searchPath, ...npm.changes],
+    });
+  } finally {
+    await remove();
+  }
   return images;
 }
 
