@@ -111,7 +111,7 @@ export function createReplacement(root: string, id: string) {
       if (now.state !== 'unpacking') return;
       // All of the file system at once: a call for each of a million files would take hours.
       const { exit_code, timed_out } = await runCommand(['sync', '-f', at.new], {
-        ...{ cwd: root, env: { PATH: '/usr/bin:/bin' }, timeout_ms: 3_600_000, grace_ms: 0, signal },
+        ...{ cwd: root, env: { PATH: '/usr/local/bin:/usr/bin:/bin' }, timeout_ms: 3_600_000, grace_ms: 0, signal },
       });
       if (exit_code !== 0 || timed_out) throw new Error(`sync of ${root} ended with ${exit_code}`);
       const new_root = attributesOf(await stat(at.new));
