@@ -14,6 +14,8 @@ export type Compose = (args: readonly string[]) => Promise<string>;
 
 export interface ComposeOptions {
   readonly project: string;
+  /** Files that lie over it, as of a person who wants some of it otherwise. */
+  readonly over?: readonly string[];
   /** Default: no Docker, which is enough for `config`. */
   readonly socketPath?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -37,14 +39,15 @@ export async function demandPackage(program: string, name: string): Promise<void
   if ((await onPath(program)) === null) throw new Error(`No ${program}: install the package ${name}`);
 }
 
-export function composeOn({ project, socketPath = '/none', env = {} }: ComposeOptions): Compose {
+export function composeOn({ project, over = [], socketPath = '/none', env = {} }: ComposeOptions): Compose {
   const { PATH, HOME } = process.env;
   // The builder that is in dockerd: there may be no command `docker` here.
   const builder = { COMPOSE_DOCKER_CLI_BUILD: '0', DOCKER_BUILDKIT: '0' };
   const ours = { PATH, HOME, DOCKER_HOST: `unix://${socketPath}`, ...builder, ...env };
+  const files = [file, ...over].flatMap((path) => ['--file', path]);
   return async (args) => {
     const options = { cwd: packageRoot, env: ours, maxBuffer: 2 ** 26, timeout: longestMs };
-    const running = run('docker-compose', ['--project-name', project, '--file', file, ...args], options);
+    const running = run('docker-compose', ['--project-name', project, ...files, ...args], options);
     running.child.stdin?.end();
     const { stdout } = await running.catch((error: unknown) => {
       const { stdout: out, stderr } = error as { stdout: string; stderr: string };

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import getPort from 'get-port';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -19,6 +19,8 @@ export interface ContainerStack {
   readonly base: string;
   readonly build: { readonly build_sha: string; readonly build_time: string; readonly build_branch: string };
   readonly url: string;
+  /** Of this machine, mounted in the container of Holdfast: its data folder, and one for the data of a service at /srv/notes. */
+  readonly folders: { readonly home: string; readonly notes: string };
   readonly docker: Dockerode;
   readonly compose: Compose;
   /** By the names of their files. */
@@ -31,19 +33,27 @@ export interface ContainerStack {
   readonly runImage: (script: string) => Promise<string>;
 }
 
+/** Of infra/Dockerfile. */
+const imageUser = 10_001;
+
 /** `onceGone` is given what removes it all, images too, before any of it is made. */
 export async function makeContainerStack(
   socketPath: string,
   onceGone: (remove: () => Promise<void>) => void,
 ): Promise<ContainerStack> {
-  await demandCompose();
   await demandPackage('tini', 'tini');
   const project = `holdfast-test-${randomBytes(4).toString('hex')}`;
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-secrets-'));
-  execFileSync('sh', [join(packageRoot, 'infra/containers/make-secrets.sh'), folder]);
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-containers-'));
+  const secretsFolder = join(folder, 'secrets');
+  execFileSync('sh', [join(packageRoot, 'infra/containers/make-secrets.sh'), secretsFolder]);
   const secrets = Object.fromEntries(
-    readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]),
+    readdirSync(secretsFolder).map((name) => [name, readFileSync(join(secretsFolder, name), 'utf8')]),
   );
+  const folders = { home: join(folder, 'holdfast'), notes: join(folder, 'notes') };
+  for (const path of Object.values(folders)) {
+    mkdirSync(path, { mode: 0o700 });
+    chownSync(path, imageUser, imageUser);
+  }
   const { api: docker } = createDocker({ socketPath });
   onceGone(async () => {
     await removeProject(docker, project);
@@ -52,13 +62,16 @@ export async function makeContainerStack(
   const build = { build_sha: 'f'.repeat(40), build_time: '2026-01-02T03:04:05Z', build_branch: 'a "branch"' };
   const [image, servers, port] = [`${project}:holdfast`, `${project}:servers`, await getPort({ host: '127.0.0.1' })];
   const compose = composeOn({
-    ...{ project, socketPath },
+    ...{ project, socketPath, over: [join(packageRoot, 'tests/support/containers/folders.yaml')] },
     env: {
       HOLDFAST_IMAGE: image,
-      HOLDFAST_SECRETS: folder,
+      HOLDFAST_SECRETS: secretsFolder,
+      HOLDFAST_FOLDERS: folder,
       HOLDFAST_API_PORT: String(port),
       // Nothing can be fetched into these containers.
-      HOLDFAST_EMBEDDINGS: 'none',
+      HOLDFAST_EMBEDDINGS: 'http://embeddings:8080/v1',
+      HOLDFAST_EMBEDDINGS_MODEL: 'words',
+      HOLDFAST_EMBEDDINGS_DIMENSIONS: '16',
       POSTGRES_IMAGE: servers,
       TEMPORAL_IMAGE: servers,
       TEMPORAL_TOOLS_IMAGE: servers,
@@ -70,7 +83,7 @@ export async function makeContainerStack(
     await buildImage(socketPath, { tag: image, args: { BASE, BUILD_BASE, ...build } });
     return BASE;
   };
-  const [base] = await Promise.all([buildHoldfast(), importServers(socketPath, servers)]);
+  const [base] = await Promise.all([buildHoldfast(), importServers(socketPath, servers), demandCompose()]);
 
   const containerOf = async (service: string): Promise<Dockerode.Container> => {
     const label = [`com.docker.compose.project=${project}`, `com.docker.compose.service=${service}`];
@@ -80,7 +93,7 @@ export async function makeContainerStack(
   };
 
   return {
-    ...{ image, base, build, docker, compose, secrets, url: `http://127.0.0.1:${port}` },
+    ...{ image, base, build, folders, docker, compose, secrets, url: `http://127.0.0.1:${port}` },
     container: async (service) => (await containerOf(service)).inspect(),
     log: async (service) => compose(['logs', '--no-color', service]),
     runImage: (script) => runImage(docker, image, script),
@@ -105,7 +118,7 @@ async function removeProject(docker: Dockerode, project: string): Promise<void> 
 async function runIn(docker: Dockerode, container: Dockerode.Container, script: string): Promise<string> {
   const order = { Cmd: ['sh', '-euc', script], AttachStdout: true, AttachStderr: true };
   const exec = await container.exec(order);
-  const stream = await exec.start({ abortSignal: AbortSignal.timeout(60_000) });
+  const stream = await exec.start({ abortSignal: AbortSignal.timeout(200_000) });
   const [out, error] = [new PassThrough(), new PassThrough()];
   docker.modem.demuxStream(stream, out, error);
   stream.once('close', () => [out, error].forEach((each) => each.end()));
