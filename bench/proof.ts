@@ -49,7 +49,7 @@ const proofs: Readonly<Record<string, Proof>> = {
     tests: [
       ...within('faults', ['backup', 'drills', 'kills-backup', 'kills-drill', 'kills-restore', 'restore-meets']),
       ...within('faults', ['kills-swap', 'kills-replacement']),
-      'tests/stack/empty-machine',
+      ...within('stack', ['containers', 'empty-machine']),
       ...within('workflows', ['backup', 'prune', 'restore', 'push', 'drill', 'scheduled']),
       ...within('adapters', ['backup', 'restore', 'offsite', 'drill', 'memories']),
       ...within('activities', ['backup', 'prune', 'restore']),
