@@ -30,7 +30,7 @@ async function serverOf(answer: { status: number; body: string }) {
   const store = openS3(spec, { env: { S3_KEY: 'key' }, signal: new AbortController().signal });
   return {
     ...{ batches, store },
-    async close() {
+    close: async () => {
       await store.close();
       server.close();
     },
