@@ -20,6 +20,7 @@ function createRows() {
     forgetCopies: async () => void rows.copies.splice(0),
     lag: async () => ({ waiting: 0, waiting_bytes: 0, lag_seconds: 0, newest_verified: null }),
     copies: async () => [],
+    due: async () => 0,
   };
   const handlers = new Map<string, (call: object) => Promise<unknown>>();
   const route = ((name: string, handler: never) => void handlers.set(name, handler)) as unknown as Route;
