@@ -29,6 +29,7 @@ import { ensureCollection } from '../adapters/qdrant/collections.ts';
 import { createSearch, embedderAmong } from '../adapters/search/search.ts';
 import { createSources } from '../adapters/sources/sources.ts';
 import { createCollectRuns } from '../adapters/temporal/collect.ts';
+import { createRunStatus } from '../adapters/temporal/run-status.ts';
 import { createWaveRuns } from '../adapters/temporal/waves.ts';
 import { dimensionsOf } from '../domain/embedding.ts';
 import { plainRefresh } from '../domain/wave/run.ts';
@@ -83,7 +84,7 @@ export function createWaveParts(world: WaveWorld) {
         wakeCollecting,
       }),
       ...createCollectActivities({
-        incarnation,
+        ...{ incarnation, pins, isClosed: createRunStatus(client) },
         garbage: createGarbage({ sql: data, ops, qdrant, pins }),
       }),
     },

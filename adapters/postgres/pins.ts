@@ -1,4 +1,6 @@
+import { pinOwner } from '../../domain/backup/run.ts';
 import { mayPin } from '../../domain/generation/rules.ts';
+import type { RunOfLock } from '../../domain/lock.ts';
 import type { Sql } from './connect.ts';
 import { lockProject } from './project-lock.ts';
 
@@ -7,6 +9,14 @@ export interface StoredPin {
   readonly generation: number;
   readonly owner: string;
   readonly at: Date;
+}
+
+/** What a backup has pinned, and its run. */
+export interface BackupPins {
+  readonly owner: string;
+  readonly run: RunOfLock;
+  /** The run has said that it is over. */
+  readonly closed: boolean;
 }
 
 export type PinStore = ReturnType<typeof createPinStore>;
@@ -33,6 +43,14 @@ export function createPinStore({ data, ops }: { readonly data: Sql; readonly ops
     async unpin(owner: string, project: string | null = null): Promise<void> {
       await ops`delete from pins where owner = ${owner} and (${project}::text is null or project = ${project})`;
     },
+
+    /** Of every backup that holds something: one that was ended from outside lets go of nothing by itself. */
+    ofBackups: (): Promise<BackupPins[]> =>
+      ops<BackupPins[]>`
+        select distinct p.owner, jsonb_build_object('workflow_id', r.workflow_id, 'run_id', r.run_id) as run,
+          r.closed_at is not null as closed
+        from pins p join backup_runs r on p.owner = ${pinOwner('')}::text || r.id::text and r.run_id is not null
+        order by p.owner`,
 
     async list(project: string): Promise<StoredPin[]> {
       const rows = await ops<(Omit<StoredPin, 'generation'> & { generation: string })[]>`

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { createCollectActivities } from '../../activities/collect.ts';
+import { createBackupRunStore } from '../../adapters/postgres/backup-runs.ts';
 import { databaseIncarnation } from '../../adapters/postgres/database-incarnation.ts';
 import { createLockStore, type LockWish } from '../../adapters/postgres/locks.ts';
+import { pinOwner } from '../../domain/backup/run.ts';
 import type { RunOfLock } from '../../domain/lock.ts';
 import {
   allPoints,
@@ -21,11 +23,17 @@ afterAll(() => ground.close());
 
 const corpus = { 'a.md': ['alpha one', 'alpha two'], 'b.md': ['beta'] };
 
+const closed = new Set<string>();
+
 /** The real activities; locks are taken as they come. */
 function activities(): object {
   const locks = createLockStore(ground.databases.ops);
   return {
-    ...createCollectActivities({ garbage: ground.garbage, incarnation: () => databaseIncarnation(ground.sql) }),
+    ...createCollectActivities({
+      ...{ garbage: ground.garbage, pins: ground.pins },
+      incarnation: () => databaseIncarnation(ground.sql),
+      isClosed: async ({ run_id }) => closed.has(run_id),
+    }),
     takeLocks: async (wishes: readonly LockWish[], run: RunOfLock) => locks.acquire(wishes, run),
     releaseLocks: ({ run_id }: RunOfLock) => locks.releaseRun(run_id),
   };
@@ -78,6 +86,24 @@ test('G7 waits for a pin, and goes on when it is gone', async () => {
   expect((await ground.generations.find(project, 1))?.state).toBe('swept');
   await expect(allRows(ground.sql, project)).resolves.toEqual([]);
   await expectSame(project);
+});
+
+test('G7 what a backup has pinned that was terminated in Temporal is let go of; that of one that runs is not', async () => {
+  const project = await ground.project();
+  await commitCorpus(ground, project, { put: corpus });
+  const backup_id = randomUUID();
+  const input = { backup_id, box: 'here', actor: 'tester', trigger: 'operator' as const, request: {} };
+  const run = { workflow_id: 'backup', run_id: 'a run' };
+  await createBackupRunStore(ground.databases.ops).open('create', null, input, run);
+  await ground.pins.pin(project, 1, pinOwner(backup_id));
+  await ground.generations.rollBack(project);
+  await collect(project, async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await ground.pins.list(project)).toHaveLength(1);
+    closed.add(run.run_id);
+  });
+  expect((await ground.generations.find(project, 1))?.state).toBe('swept');
+  expect(await ground.pins.list(project)).toEqual([]);
 });
 
 test('G6 where nothing is left it ends', async () => {
