@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdtemp, open, readdir, readlink, lstat, rm, type FileHandle } from 'node:fs/promises';
+import { mkdtemp, readdir, readlink, lstat, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import pLimit from 'p-limit';
@@ -7,6 +7,7 @@ import picomatch from 'picomatch';
 import type { Stats } from 'node:fs';
 import { workFolderPattern } from '../../domain/restore/replacement.ts';
 import { PermanentFailure } from '../../domain/failures.ts';
+import { openRegular } from '../files/open-regular.ts';
 import { backUpSqlite, companionOf, isSqlite } from './sqlite.ts';
 import { tarOf, type TarEntry } from './tar-pack.ts';
 import { isWithin } from './way.ts';
@@ -129,8 +130,11 @@ type Read = Found & { readonly content: Buffer | FileHandle | string | null };
 async function readFound(root: string, { path, stats }: Found): Promise<Read> {
   if (stats.isSymbolicLink()) return { path, stats, content: await linkInside(root, path) };
   if (!stats.isFile()) return { path, stats, content: null };
-  const file = await open(join(root, path)).catch(unlessMissing);
-  if (file === null) return { path, stats, content: null };
+  const file = await openRegular(join(root, path)).catch(unlessMissing);
+  // Something else has its name by now: it is what is there.
+  const now = file === 'other' ? await lstat(join(root, path)).catch(unlessMissing) : null;
+  if (now !== null) return readFound(root, { path, stats: now });
+  if (file === null || file === 'other') return { path, stats, content: null };
   try {
     const now = await file.stat();
     if (now.size > smallBytes) return { path, stats: now, content: file };

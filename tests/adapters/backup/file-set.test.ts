@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   chmod,
@@ -71,6 +71,27 @@ test('B1 what is excluded is not copied, nor are sockets and pipes', async () =>
   const { packed, unpacked } = await throughTar(set(['cache', 'cache/**']));
   expect(packed.files).toBe(1);
   expect(await readdir(unpacked)).toEqual(['kept.txt']);
+});
+
+test.each([
+  ['a pipe', 'mkfifo "$0"', []],
+  ['a link', 'ln -s b "$0"', ['a']],
+  ['nothing', 'true', []],
+])('B1 a file that %s takes the place of while the set is read holds nothing up', async (_, command, left) => {
+  await writeFile(join(root, 'a'), 'alpha');
+  await writeFile(join(root, 'b'), 'beta');
+  let asked = 0;
+  // It is asked when a file was found, and before it is opened.
+  const between = {
+    throwIfAborted: () => {
+      if ((asked += 1) === 1) execFileSync('sh', ['-c', `rm "$0" && ${command}`, join(root, 'a')]);
+    },
+  };
+  const { tar, packed } = packFileSet(set(), folder, between as AbortSignal);
+  await mkdir(join(folder, 'unpacked'));
+  await unpackTar(tar, join(folder, 'unpacked'), signal);
+  expect(packed.files).toBe(1);
+  expect((await readdir(join(folder, 'unpacked'))).sort()).toEqual([...left, 'b']);
 });
 
 test('B1 what a set may take is counted of what is wanted of it, and nothing where there is none', async () => {
