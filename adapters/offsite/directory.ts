@@ -1,8 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { partialPath, type RemoteFile } from '../../domain/offsite/layout.ts';
 import { OffsiteTrouble } from '../../domain/offsite/trouble.ts';
+import { openRegular } from '../files/open-regular.ts';
 import { forgetPages } from './forget-pages.ts';
 import type { RemoteStore } from './remote-store.ts';
 
@@ -20,11 +20,12 @@ export function openDirectory(root: string, signal: AbortSignal): RemoteStore {
 
     open: (path) =>
       guarded(root, async () => {
-        const found = await stat(at(path)).catch(nullIfMissing);
-        if (found === null) return null;
+        const file = await openRegular(at(path)).catch(nullIfMissing);
+        if (file === null) return null;
+        if (file === 'other') throw new OffsiteTrouble('refused', `${at(path)} is no file, and nothing of Holdfast's`);
         // What was written just now would be read back from memory, and say nothing of the disk.
         await forgetPages(at(path));
-        return createReadStream(at(path), { highWaterMark: chunkBytes, signal });
+        return file.createReadStream({ highWaterMark: chunkBytes, signal });
       }),
 
     upload: (file, path, count) =>

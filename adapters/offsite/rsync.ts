@@ -51,7 +51,14 @@ export function openRsync(spec: RsyncSpec, { scratch, env, signal }: Surrounding
       const local = join(kept, createHash('sha256').update(path).digest('hex'));
       // What is there is of an attempt that was cut off: compared with the target's, not believed.
       const whole = ['--ignore-times', '--partial', '--', at(path), local];
-      if ((await rsync.run(whole, { missing: true }).catch(nearer(kept))) === null) return null;
+      const said = await rsync.run(whole, { missing: true }).catch(nearer(kept));
+      if (said === null) return null;
+      // It says so, and that all is well; what it did not bring may lie here of a try before.
+      const [skipped] = /^skipping (non-regular file|directory) .*$/m.exec(said) ?? [];
+      if (skipped !== undefined) {
+        await rm(local, { force: true });
+        throw new OffsiteTrouble('refused', `${at(path)} is no file, and nothing of Holdfast's: ${skipped}`);
+      }
       const content = createReadStream(local, { highWaterMark: 2 ** 20, signal });
       return content.once('close', () => void rm(local, { force: true }));
     },

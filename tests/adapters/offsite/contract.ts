@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { LocalPoint } from '../../../adapters/offsite/local-point.ts';
 import type { OffsiteTarget } from '../../../adapters/offsite/target.ts';
 import type { Finding } from '../../../domain/backup/finding.ts';
@@ -86,6 +87,22 @@ export function targetContract(kind: Kind): void {
     rmSync(member(point, small));
     expect(failed(await target.readBack(point))).toEqual([`offsite.member ${small}`]);
   });
+
+  const isRead = kind === 'directory' || kind === 'rsync';
+  (isRead ? test.each(['mkfifo "$0"', 'ln -s /etc/hostname "$0"', 'mkdir "$0"']) : test.skip.each([]))(
+    'B5 what is no file is refused by its name, and never waited for: %s',
+    async (command: string) => {
+      const point = await ground.point();
+      await target.put(point);
+      for (const path of [member(point, small), join(ground.files, point.stamp, 'manifest.json')]) {
+        rmSync(path);
+        execFileSync('sh', ['-c', command, path]);
+        const trouble = { kind: 'refused', message: expect.stringContaining(basename(path)) as string };
+        await expect(target.readBack(point)).rejects.toMatchObject(trouble);
+        await expect(target.get(point.stamp, join(ground.path, 'none', point.stamp))).rejects.toMatchObject(trouble);
+      }
+    },
+  );
 
   test('B5 another manifest under the same STAMP is refused, and nothing of it is touched', async () => {
     const point = await ground.point();
