@@ -4,6 +4,7 @@ import { checkBytes, checkManifest } from '../adapters/backup/bytes.ts';
 import { manifestName, readBytes } from '../adapters/backup/manifest-file.ts';
 import type { Points } from '../adapters/backup/points.ts';
 import type { TrustedKeys } from '../adapters/backup/signing-key.ts';
+import { noRoomOr } from '../adapters/files/no-room.ts';
 import type { OffsiteProgress, OffsiteTarget } from '../adapters/offsite/target.ts';
 import type { BackupRunStore } from '../adapters/postgres/backup-runs.ts';
 import type { OffsiteStore, StoredTarget } from '../adapters/postgres/offsite.ts';
@@ -51,7 +52,8 @@ export function createPullActivities(deps: PullDeps) {
     try {
       return await work(opened);
     } catch (error) {
-      if (!(error instanceof OffsiteTrouble) || error.kind === 'away') throw error;
+      // What is full here is this box's own disk.
+      if (!(error instanceof OffsiteTrouble) || error.kind === 'away') throw noRoomOr(error);
       throw new PermanentFailure(failureOf[error.kind], error.message);
     } finally {
       await opened.close();

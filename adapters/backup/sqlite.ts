@@ -20,7 +20,8 @@ export function companionOf(path: string): string | null {
 
 /**
  * Row B8. A copy as of one moment, by SQLite's online backup, while others write; it is proved before this returns. `target`
- * must not be there. Throws PermanentFailure `FileSetRefused` for a database that is damaged or cannot be read, `CommandNotFound`.
+ * must not be there. Throws PermanentFailure `FileSetRefused` for a database that is damaged or cannot be read, `NoRoom`,
+ * `CommandNotFound`.
  */
 export async function backUpSqlite(source: string, target: string, signal: AbortSignal): Promise<void> {
   // One transaction of the same connection: else each write of another one would begin the copy anew, for ever.
@@ -60,6 +61,8 @@ async function sqlite(
   if (exit_code > 128) throw new Error(`sqlite3 was ended by signal ${exit_code - 128}`);
   // Another process holds it: a later attempt may find it free.
   if (/locked|busy/.test(reason)) throw new Error(`${known} cannot be copied now: ${reason}`);
+  if (/database or disk is full/.test(reason))
+    throw new PermanentFailure('NoRoom', `No room for a copy of ${known}: ${reason}`);
   return refuse(`${known} cannot be read: ${reason}`);
 }
 

@@ -19,7 +19,7 @@ import { promisify } from 'node:util';
 import { bytesOfSet, packFileSet, type FileSet, type PackedFiles } from '../../../adapters/backup/file-set.ts';
 import { isMountPoint } from '../../../adapters/backup/mount-points.ts';
 import { createMemberReader, createMemberWriter } from '../../../adapters/backup/sealed-member.ts';
-import { companionOf } from '../../../adapters/backup/sqlite.ts';
+import { backUpSqlite, companionOf } from '../../../adapters/backup/sqlite.ts';
 import { readTar, unpackTar } from '../../../adapters/backup/tar-unpack.ts';
 
 const run = promisify(execFile);
@@ -208,6 +208,14 @@ test('B8 a damaged database is refused, by name: it would be kept as if it were 
   await expect(unpackTar(tar, join(folder, 'unpacked'), signal)).rejects.toMatchObject({
     name: 'FileSetRefused',
     message: expect.stringContaining('app.db') as string,
+  });
+});
+
+test('B8 a disk that is full says nothing of the database', async () => {
+  await run('sqlite3', [join(root, 'app.db'), 'create table t (v text)']);
+  await symlink('/dev/full', join(folder, 'copy.db'));
+  await expect(backUpSqlite(join(root, 'app.db'), join(folder, 'copy.db'), signal)).rejects.toMatchObject({
+    ...{ name: 'NoRoom', message: expect.stringContaining('app.db') as string },
   });
 });
 
