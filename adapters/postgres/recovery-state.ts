@@ -1,5 +1,6 @@
 import type { DrillLevel, DrillOutcome } from '../../domain/drill/words.ts';
 import type { Sql } from './connect.ts';
+import { createOffsiteStore } from './offsite.ts';
 
 /** A drill that is over, as alarms want to know it. */
 export interface DrillStanding {
@@ -33,6 +34,7 @@ export type ReadRecoveryState = () => Promise<RecoveryState>;
 
 /** Out of the rows, so that a restart of the API forgets nothing. Operations database. */
 export function createRecoveryState(ops: Sql): ReadRecoveryState {
+  const offsite = createOffsiteStore(ops);
   return async () => {
     const [points, proved, drills, targets, blocked, since] = await Promise.all([
       ops<{ standing: 'good' | 'damaged'; points: string; newest: Date | null }[]>`
@@ -48,12 +50,7 @@ export function createRecoveryState(ops: Sql): ReadRecoveryState {
           (array_agg(rto order by closed_at desc) filter (where outcome in ('passed', 'damage_found')))[1] as rto,
           (array_agg(rpo_seconds order by closed_at desc) filter (where outcome in ('passed', 'damage_found')))[1] as rpo_seconds
         from drills where closed_at is not null and outcome <> 'refused' group by level, damaged`,
-      ops<{ target: string; waiting: string; lag: string | null }[]>`
-        select t.name as target, count(p.stamp) as waiting, extract(epoch from now() - min(p.taken_at)) as lag
-        from offsite_targets t
-        left join recovery_points p on p.box = t.box and p.place = 'kept' and p.standing = 'good'
-          and p.stamp > coalesce((select max(c.stamp) from offsite_copies c where c.target = t.name and c.state = 'verified'), '')
-        where t.enabled group by t.name`,
+      offsite.lags(),
       ops<{ blocked: boolean }[]>`
         select coalesce(result ->> 'outcome' = 'blocked', false) as blocked from backup_runs
         where kind = 'prune' and closed_at is not null order by closed_at desc limit 1`,
@@ -65,9 +62,7 @@ export function createRecoveryState(ops: Sql): ReadRecoveryState {
       points: { good: counted['good'] ?? 0, damaged: counted['damaged'] ?? 0 },
       proved_at: Object.fromEntries(proved.map(({ level, at }) => [level, at])),
       drills: drills.map(standing),
-      targets: targets.map(({ target, waiting, lag }) => ({
-        ...{ target, waiting: Number(waiting), lag_seconds: Math.max(0, Math.round(Number(lag ?? 0))) },
-      })),
+      targets: targets.map(({ target, waiting, lag_seconds }) => ({ target, waiting, lag_seconds })),
       retention_blocked: blocked[0]?.blocked ?? false,
       since: since[0]?.since ?? new Date(),
     };

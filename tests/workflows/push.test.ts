@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { PushActivities } from '../../activities/push.ts';
 import { createPoints } from '../../adapters/backup/points.ts';
 import { openSigningKey, trustKey } from '../../adapters/backup/signing-key.ts';
+import { createRecoveryState } from '../../adapters/postgres/recovery-state.ts';
 import { pushNowSignal } from '../../domain/offsite/run.ts';
 import { offsiteWorld, runPull, runPush, statesOf, until } from '../support/offsite-world.ts';
 import { freshDatabases, type TestDatabases } from '../support/servers.ts';
@@ -36,6 +37,19 @@ test('B5 a host that is asleep is waited for, its lag is shown, and it gets what
   expect(await on.offsite.find(on.target.name)).toMatchObject({ state: 'reachable', reason: null });
   expect(await on.offsite.lag(on.target)).toMatchObject({ waiting: 0, lag_seconds: 0, newest_verified: young });
   expect(await on.events()).toEqual(['offsite.away', 'offsite.verified', 'offsite.verified']);
+  on.remove();
+});
+
+test('B5 what is watched and what is shown of a target are the same figures, of points that a restore could take', async () => {
+  const on = await world();
+  const [old, middle, young] = [await on.point(120), await on.point(90), await on.point(60)];
+  await databases.ops`update recovery_points set proved = proved - 'L2' where stamp = ${young}`;
+  await on.offsite.beginCopy(on.target.name, { stamp: middle, bytes: 1 });
+  await on.offsite.record(on.target.name, middle, { state: 'verified', reason: 'read back whole', bytes: 1 });
+  const { targets } = await createRecoveryState(databases.ops)();
+  expect(targets.find(({ target }) => target === on.target.name)).toMatchObject({ waiting: 1, lag_seconds: 0 });
+  expect(await on.offsite.lag(on.target)).toMatchObject({ waiting: 1, lag_seconds: 0 });
+  expect((await on.offsite.nextToPush(on.target.name))?.stamp).toBe(old);
   on.remove();
 });
 
