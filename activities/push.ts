@@ -30,14 +30,16 @@ export function createPushRowActivities({ offsite, retention, plan, events }: Pu
 
     /** One event a change of state: of the target, and of the point that counts as off-host from now on. */
     async recordPush(target: string, stamp: string, said: PushSaid, once: string): Promise<void> {
-      const changed = await offsite.record(target, stamp, said);
       const { state, reason, bytes } = said;
-      const type = state === 'verified' ? 'offsite.verified' : changed ? `offsite.${state}` : null;
-      if (type === null) return;
-      await events.append({
-        ...{ type, subject: `offsite/${target}`, actor: 'holdfast', once: `${once}/${type}` },
-        data: { target, stamp, reason, bytes },
-      });
+      // Before the rows say so: after them, nobody would know any more that it is news.
+      if (state === 'verified' || (await offsite.changes(target, said))) {
+        const type = `offsite.${state}`;
+        await events.append({
+          ...{ type, subject: `offsite/${target}`, actor: 'holdfast', once: `${once}/${type}` },
+          data: { target, stamp, reason, bytes },
+        });
+      }
+      await offsite.record(target, stamp, said);
     },
 
     /** What retention lets go at a target, newest first; what stands in the way of all of it is said of the target. */

@@ -144,8 +144,14 @@ export function createOffsiteStore(sql: Sql) {
         update offsite_copies set bytes = ${bytes} where target = ${target} and stamp = ${stamp} and state = 'uploading'`;
     },
 
-    /** What came of a try. True: the target is in another state than before. */
-    async record(target: string, stamp: string, { state, reason, bytes }: PushSaid): Promise<boolean> {
+    /** Would what came of a try bring the target into another state than it is in? */
+    async changes(target: string, { state }: Pick<PushSaid, 'state'>): Promise<boolean> {
+      const [row] = await sql<{ state: TargetState }[]>`select state from offsite_targets where name = ${target}`;
+      return row !== undefined && row.state !== stateAfter(state);
+    },
+
+    /** What came of a try. */
+    async record(target: string, stamp: string, { state, reason, bytes }: PushSaid): Promise<void> {
       const copy: CopyState =
         state === 'verified' || state === 'damaged' ? state : isOfTarget(state) ? 'uploading' : 'refused';
       await sql`
@@ -153,7 +159,7 @@ export function createOffsiteStore(sql: Sql) {
           bytes = greatest(bytes, ${bytes}), changed_at = now(),
           verified_at = case when ${copy} = 'verified' then now() else verified_at end
         where target = ${target} and stamp = ${stamp}`;
-      return isOfTarget(state) ? looked(target, state, reason) : looked(target, 'reachable', null);
+      await looked(target, stateAfter(state), isOfTarget(state) ? reason : null);
     },
 
     looked,
@@ -171,4 +177,8 @@ export function createOffsiteStore(sql: Sql) {
 /** Trouble of the place as a whole, not of one point. */
 function isOfTarget(state: PushSaid['state']): state is 'away' | 'full' | 'refused' {
   return state === 'away' || state === 'full' || state === 'refused';
+}
+
+function stateAfter(state: PushSaid['state']): TargetState {
+  return isOfTarget(state) ? state : 'reachable';
 }

@@ -1,8 +1,9 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PushActivities } from '../../activities/push.ts';
+import { createPushRowActivities, type PushActivities } from '../../activities/push.ts';
 import { createPoints } from '../../adapters/backup/points.ts';
 import { openSigningKey, trustKey } from '../../adapters/backup/signing-key.ts';
+import { createEventStore } from '../../adapters/postgres/events.ts';
 import { createRecoveryState } from '../../adapters/postgres/recovery-state.ts';
 import { pushNowSignal } from '../../domain/offsite/run.ts';
 import { offsiteWorld, runPull, runPush, statesOf, until } from '../support/offsite-world.ts';
@@ -50,6 +51,27 @@ test('B5 what is watched and what is shown of a target are the same figures, of 
   expect(targets.find(({ target }) => target === on.target.name)).toMatchObject({ waiting: 1, lag_seconds: 0 });
   expect(await on.offsite.lag(on.target)).toMatchObject({ waiting: 1, lag_seconds: 0 });
   expect((await on.offsite.nextToPush(on.target.name))?.stamp).toBe(old);
+  on.remove();
+});
+
+test('B5 D13 a worker that dies while it writes what came of a try: the event is there all the same, once', async () => {
+  const on = await world();
+  const stamp = await on.point(5);
+  const events = createEventStore(databases.ops);
+  const dies = async () => Promise.reject(new Error('the worker is gone'));
+  const said = { state: 'away', reason: 'no answer', bytes: 0 } as const;
+  const recordOn = (over: object, event: object = {}) =>
+    createPushRowActivities({
+      ...{ retention: on.retention, plan: on.planner() },
+      offsite: { ...on.offsite, ...over },
+      events: { ...events, ...event },
+    }).recordPush(on.target.name, stamp, said, 'a try');
+  await expect(recordOn({}, { append: dies })).rejects.toThrow('gone');
+  await expect(recordOn({ record: dies })).rejects.toThrow('gone');
+  await recordOn({});
+  await recordOn({});
+  expect(await on.events()).toEqual(['offsite.away']);
+  expect(await on.offsite.find(on.target.name)).toMatchObject({ state: 'away', reason: 'no answer' });
   on.remove();
 });
 
