@@ -10,6 +10,8 @@ import type { BackupProgress, BackupRequest } from '../domain/backup/schemas.ts'
 import type { ProvenLevel } from '../domain/backup/words.ts';
 import { PermanentFailure } from '../domain/failures.ts';
 import { withHeartbeat } from './heartbeat.ts';
+import { ownRun } from './own-run.ts';
+import type { Tidier } from './tidy-points.ts';
 import { nowAndThen } from './now-and-then.ts';
 
 /** A point that was copied and is not proved yet. */
@@ -38,7 +40,7 @@ export interface PointPin {
 export type PointProof = Readonly<Record<ProvenLevel, Proved>>;
 
 export interface BackupDeps {
-  readonly backupRuns: Pick<BackupRunStore, 'find' | 'setStamp' | 'tell' | 'unpublished'>;
+  readonly backupRuns: Pick<BackupRunStore, 'find' | 'setStamp' | 'tell'>;
   readonly recoveryPoints: Pick<RecoveryPointStore, 'record' | 'judge' | 'pin'>;
   readonly maker: PointMaker;
   readonly box: string;
@@ -46,6 +48,8 @@ export interface BackupDeps {
   readonly newStamp: () => Promise<string>;
   readonly holdsLock: (token: string) => Promise<boolean>;
   readonly room: (request: BackupRequest) => Promise<Room>;
+  /** What runs before have left. */
+  readonly tidy: (tidier: Tidier) => Promise<void>;
 }
 
 /** How many findings a check names; all of them are counted. */
@@ -86,8 +90,8 @@ export function createBackupActivities(deps: BackupDeps) {
     copyPoint: ({ backup_id }: BackupReference, { include_vectors }: BackupRequest): Promise<CopiedPoint> =>
       withHeartbeat(async (signal) => {
         const before = (await backupRuns.find(backup_id))?.stamp ?? null;
-        const left = [...(before === null ? [] : [before]), ...(await backupRuns.unpublished(deps.box))];
-        for (const stamp of left) await maker.discard(stamp);
+        if (before !== null) await maker.discard(before);
+        await deps.tidy({ run: ownRun(), signal, own: backup_id });
         const from = performance.now();
         const stamp = await deps.newStamp();
         await backupRuns.setStamp(backup_id, stamp);

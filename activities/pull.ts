@@ -15,6 +15,8 @@ import { PermanentFailure } from '../domain/failures.ts';
 import type { PullRequest } from '../domain/offsite/schemas.ts';
 import { OffsiteTrouble, type TroubleKind } from '../domain/offsite/trouble.ts';
 import { withHeartbeat } from './heartbeat.ts';
+import { ownRun } from './own-run.ts';
+import type { Tidier } from './tidy-points.ts';
 import { nowAndThen } from './now-and-then.ts';
 
 export interface PulledPoint {
@@ -35,6 +37,8 @@ export interface PullDeps {
   readonly recoveryPoints: Pick<RecoveryPointStore, 'record'>;
   readonly backupRuns: Pick<BackupRunStore, 'tell'>;
   readonly box: string;
+  /** What pulls before have left. */
+  readonly tidy: (tidier: Tidier) => Promise<void>;
 }
 
 /** On the box that the point is to lie on, which may have nothing else. */
@@ -91,6 +95,7 @@ export function createPullActivities(deps: PullDeps) {
           const checked = checkManifest(manifest, await deps.trusted(), stamp);
           if (checked.manifest === null)
             return pulled(checked.findings, null, 'its manifest is not to be believed', from);
+          await deps.tidy({ run: ownRun(), signal, own: stamp });
           const folder = points.folderOf(stamp, 'partial');
           await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
           const progress = nowAndThen((each: OffsiteProgress) => deps.backupRuns.tell(backup_id, each));

@@ -7,6 +7,7 @@ import { createBackupActivities } from '../activities/backup.ts';
 import { createPruneActivities } from '../activities/prune.ts';
 import { createTargetPlanner } from '../activities/retention.ts';
 import { createScheduleActivities } from '../activities/schedules.ts';
+import { tidyPartials, tidyRuns } from '../activities/tidy-points.ts';
 import { readIdentities } from '../adapters/backup/age-key.ts';
 import { declaredFiles } from '../adapters/backup/declared-files.ts';
 import type { BackupServers } from '../adapters/backup/deps.ts';
@@ -26,6 +27,7 @@ import { createRecoveryPointStore } from '../adapters/postgres/recovery-points.t
 import { createScheduleStore } from '../adapters/postgres/schedules.ts';
 import { createServiceStore } from '../adapters/postgres/services.ts';
 import { createPipelineSchedules } from '../adapters/temporal/pipeline-schedules.ts';
+import { createRunStatus } from '../adapters/temporal/run-status.ts';
 import { roomFor } from '../domain/backup/room.ts';
 import { stampAfter } from '../domain/backup/stamp.ts';
 import { usualSchedules } from '../domain/schedule/schedules.ts';
@@ -91,6 +93,11 @@ export function createBackupParts(world: BackupWorld) {
       ...createBackupActivities({
         ...{ backupRuns, recoveryPoints, maker, box },
         newStamp: async () => stampAfter(await newestStamp(), now(), randomBytes(2).toString('hex')),
+        tidy: async (tidier) => {
+          const deps = { backupRuns, maker, points, box, locks, now, isClosed: createRunStatus(client) };
+          await tidyRuns(deps, tidier);
+          await tidyPartials(deps, tidier);
+        },
         holdsLock: (token) => locks.holds('data', token),
         room: async ({ include_vectors }) =>
           roomFor(await measureRoom({ ...world, recoveryPoints }, await fileSets(), include_vectors)),

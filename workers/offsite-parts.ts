@@ -4,6 +4,7 @@ import { createLetGoActivities } from '../activities/let-go.ts';
 import { createPullActivities } from '../activities/pull.ts';
 import { createPushActivities, createPushRowActivities } from '../activities/push.ts';
 import type { TargetPlanner } from '../activities/retention.ts';
+import { tidyPartials } from '../activities/tidy-points.ts';
 import type { Points } from '../adapters/backup/points.ts';
 import { readTrustedKeys } from '../adapters/backup/signing-key.ts';
 import { openTarget } from '../adapters/offsite/open-target.ts';
@@ -12,8 +13,10 @@ import type { Sql } from '../adapters/postgres/connect.ts';
 import { createEventStore } from '../adapters/postgres/events.ts';
 import { createOffsiteRetentionStore } from '../adapters/postgres/offsite-retention.ts';
 import { createOffsiteStore, type StoredTarget } from '../adapters/postgres/offsite.ts';
+import { createLockStore } from '../adapters/postgres/locks.ts';
 import { createRecoveryPointStore } from '../adapters/postgres/recovery-points.ts';
 import { createOffsiteRuns } from '../adapters/temporal/offsite.ts';
+import { createRunStatus } from '../adapters/temporal/run-status.ts';
 
 export interface OffsiteWorld {
   readonly ops: Sql;
@@ -41,6 +44,11 @@ export function createOffsiteParts({ ops, client, points, targets, home, box, en
       ...createPushActivities({ offsite, openTarget: open, folderOf: (stamp) => points.folderOf(stamp, 'kept') }),
       ...createPullActivities({
         ...{ offsite, openTarget: open, points, box },
+        tidy: (tidier) =>
+          tidyPartials(
+            { points, locks: createLockStore(ops), isClosed: createRunStatus(client), now: () => new Date() },
+            tidier,
+          ),
         trusted: () => readTrustedKeys(join(home, 'secrets')),
         ...{ recoveryPoints, backupRuns: createBackupRunStore(ops) },
       }),

@@ -152,6 +152,9 @@ export function createPointMaker(deps: PointMakerDeps) {
     manifest: async (stamp: string): Promise<Manifest> =>
       readManifest(points.folderOf(stamp, 'kept'), await deps.trusted()),
 
+    /** What a look at a point has left. As often as it is asked. */
+    dropScratch: (stamp: string): Promise<void> => dropEarlier(deps, stamp, mostAttempts + 1),
+
     /** What an attempt has left: its folder, snapshots that Qdrant keeps for it, scratch. As often as it is asked. */
     async discard(stamp: string): Promise<void> {
       await dropLeftSnapshots(servers, points.folderOf(stamp, 'partial'));

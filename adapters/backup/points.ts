@@ -11,6 +11,12 @@ export interface TrashedPoint {
   readonly trashed_at: Date;
 }
 
+export interface PartialPoint {
+  readonly stamp: string;
+  /** When anything in it was written last. */
+  readonly changed_at: Date;
+}
+
 export type Points = ReturnType<typeof createPoints>;
 
 /**
@@ -115,11 +121,21 @@ export function createPoints(root: string) {
     );
   }
 
+  /** What is being made, or was left so. */
+  async function partials(): Promise<PartialPoint[]> {
+    const found: PartialPoint[] = [];
+    for (const stamp of await stampsIn('partial')) {
+      const changed_at = await changedAt(folderOf(stamp, 'partial'));
+      // Gone meanwhile: published, or given up.
+      if (changed_at !== null) found.push({ stamp, changed_at });
+    }
+    return found;
+  }
+
   return {
-    ...{ root, folderOf, begin, discard, publish, trash, recover, purge, trashed },
+    ...{ root, folderOf, begin, discard, publish, trash, recover, purge, trashed, partials },
     /** Oldest first. */
     list: () => stampsIn('kept'),
-    partials: () => stampsIn('partial'),
     isPublished: (stamp: string) => isThere(folderOf(stamp, 'kept')),
   };
 }
@@ -143,6 +159,13 @@ async function expectWhole(folder: string, stamp: string): Promise<void> {
 
 function unknown(stamp: string, what: string): PermanentFailure {
   return new PermanentFailure('PointUnknown', `The recovery point ${stamp} ${what}`);
+}
+
+async function changedAt(folder: string): Promise<Date | null> {
+  const names = await readdir(folder, { recursive: true }).catch(emptyIfMissing);
+  const stats = await Promise.all(['.', ...names].map((name) => stat(join(folder, name)).catch(() => null)));
+  const times = stats.flatMap((each) => (each === null ? [] : [each.mtimeMs]));
+  return times.length === 0 ? null : new Date(Math.max(...times));
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { BackupEvidence, BackupRunInput } from '../../domain/backup/run.ts';
 import { emptyBackupResult, type BackupProgress, type BackupResult } from '../../domain/backup/schemas.ts';
 import type { BackupKind, BackupPhase, BackupTrigger } from '../../domain/backup/words.ts';
+import type { RunOfLock } from '../../domain/lock.ts';
 import type { Sql } from './connect.ts';
 import { createEvidenceStore, type StoredCheck } from './evidence.ts';
 
@@ -30,6 +31,14 @@ export interface BackupEntry {
   readonly stamp: string | null;
   readonly result: BackupResult;
   readonly evidence: readonly BackupEvidence[];
+}
+
+export interface UntidyRun {
+  readonly id: string;
+  readonly kind: 'create' | 'validate';
+  readonly stamp: string;
+  readonly run: RunOfLock;
+  readonly closed: boolean;
 }
 
 export type BackupRunStore = ReturnType<typeof createBackupRunStore>;
@@ -97,14 +106,24 @@ export function createBackupRunStore(sql: Sql) {
       return rows.map((row) => ({ ...row, evidence: [] }));
     },
 
-    /** Under which stamps runs that are over have left something: a later run tidies it up. */
-    async unpublished(box: string): Promise<string[]> {
-      const rows = await sql<{ stamp: string }[]>`
-        select stamp from backup_runs
-        where kind = 'create' and box = ${box} and stamp is not null and closed_at is not null
-          and result ->> 'outcome' <> 'published'
+    /**
+     * Runs that may have left something under their stamp. `closed` false: whether it is over is known to Temporal alone. What an
+     * attempt goes on to write that nobody heard of any more is found for another day.
+     */
+    async untidied(box: string): Promise<UntidyRun[]> {
+      return sql<UntidyRun[]>`
+        select id, kind, stamp, jsonb_build_object('workflow_id', workflow_id, 'run_id', run_id) as run,
+          closed_at is not null as closed
+        from backup_runs
+        where kind in ('create', 'validate') and box = ${box} and stamp is not null
+          and (closed_at is not null or run_id is not null)
+          and coalesce(result ->> 'outcome', '') not in ('published', 'valid', 'invalid')
+          and (tidied_at is null or tidied_at < coalesce(closed_at, requested_at) + interval '1 day')
         order by requested_at desc limit 200`;
-      return rows.map(({ stamp }) => stamp);
+    },
+
+    async tidied(id: string): Promise<void> {
+      await sql`update backup_runs set tidied_at = now() where id = ${id}`;
     },
   };
 }

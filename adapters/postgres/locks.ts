@@ -72,6 +72,11 @@ export function createLockStore(sql: Sql) {
       await sql`delete from locks where run_id = ${runId} and resource <> all(${[...but]}::text[])`;
     },
 
+    /** One of those that the run holds. */
+    async release(resource: string, runId: string): Promise<void> {
+      await sql`delete from locks where resource = ${resource} and run_id = ${runId}`;
+    },
+
     list: (): Promise<HeldLock[]> =>
       sql<HeldLock[]>`select resource, mode, workflow_id, run_id, token from locks order by token`,
   };

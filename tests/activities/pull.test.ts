@@ -59,6 +59,7 @@ test('B5 a disk of this box that is full is said at once, and is not tried again
     trusted: () => readTrustedKeys(secrets),
     offsite: { find: async () => ({ name: 'nas' }) },
     openTarget: async () => target,
+    tidy: async () => undefined,
   } as unknown as PullDeps);
   const pulling = new MockActivityEnvironment().run(() => fetchPoint('run', 'nas', stamp));
   await expect(pulling).rejects.toMatchObject({ type: 'NoRoom', message: expect.stringContaining('ENOSPC') as string });

@@ -116,6 +116,7 @@ export async function offsiteWorld(databases: TestDatabases) {
         }),
         ...createPullActivities({
           ...{ offsite, openTarget: open, points: at, box, recoveryPoints, backupRuns },
+          tidy: async () => undefined,
           trusted: () => readTrustedKeys(trusted),
         }),
         ...pushing,
