@@ -91,7 +91,7 @@ export function createPruneActivities(deps: PruneDeps) {
       if (decided.blocked !== null || own === undefined)
         return { ok: false, reason: decided.blocked ?? mine?.why ?? 'it is not there any more' };
       await points.trash(stamp, deps.now());
-      await recoveryPoints.moved(stamp, 'trash');
+      await recoveryPoints.moved(stamp, 'trash', deps.box);
       return { ok: true, reason: own.why };
     },
 
@@ -101,7 +101,7 @@ export function createPruneActivities(deps: PruneDeps) {
       withHeartbeat(async () => {
         await points.purge(stamp);
         // Had back, or fetched again, since the trash was listed.
-        if (!(await points.isPublished(stamp))) await recoveryPoints.moved(stamp, 'purged');
+        if (!(await points.isPublished(stamp))) await recoveryPoints.moved(stamp, 'purged', deps.box);
       }),
   };
 }

@@ -33,7 +33,7 @@ export async function syncCatalog(deps: CatalogDeps): Promise<{ readonly suspect
   }
   for (const stamp of missing) {
     // Published and recorded since the folder was listed.
-    if (!(await points.isPublished(stamp))) await recoveryPoints.moved(stamp, 'missing');
+    if (!(await points.isPublished(stamp))) await recoveryPoints.moved(stamp, 'missing', box);
   }
   return { suspect: refused.length > 0 ? `the manifest of ${refused.join(', ')} is refused` : suspect };
 }

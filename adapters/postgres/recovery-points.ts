@@ -116,12 +116,13 @@ export function createRecoveryPointStore(sql: Sql) {
         update recovery_points set pin_reason = null, pinned_by = null, pinned_at = null where stamp = ${stamp}`;
     },
 
-    async moved(stamp: string, place: PointPlace): Promise<void> {
+    /** On this box; a row that says that the point lies on another one says nothing of it. */
+    async moved(stamp: string, place: PointPlace, box: string): Promise<void> {
       await sql`
         update recovery_points set place = ${place},
           trashed_at = case when ${place} = 'trash' then coalesce(trashed_at, now()) end,
           purged_at = case when ${place} = 'purged' then coalesce(purged_at, now()) end
-        where stamp = ${stamp}`;
+        where stamp = ${stamp} and box = ${box}`;
     },
 
     /** The newest one, of all boxes or of one, that passed L2 and has not been found damaged since: what a restore would take. */

@@ -6,6 +6,7 @@ import { retentionPolicySchema } from '../../domain/backup/retention.ts';
 import { pointLock } from '../../domain/backup/run.ts';
 import { timeOf } from '../../domain/backup/stamp.ts';
 import { createBackupWorld, type BackupWorld } from '../support/backup-world.ts';
+import { ownBox } from '../support/on-temporal.ts';
 
 jest.setTimeout(600_000);
 
@@ -203,7 +204,7 @@ describe('a prune while a restore goes on', () => {
   test('B4 B6 what is in the trash is not purged from under a restore that uses it', async () => {
     const { stamp } = await world.run('backup', request);
     await world.points.trash(stamp, new Date(Date.now() - 86_400_000));
-    await world.recoveryPoints.moved(stamp, 'trash');
+    await world.recoveryPoints.moved(stamp, 'trash', ownBox);
     await world.locks.acquire([{ resource: pointLock(stamp), mode: 'shared' }], held);
     expect(await prune()).toMatchObject({ outcome: 'nothing_to_do', purged: [] });
     expect(existsSync(inHome('trash', stamp, 'manifest.json'))).toBe(true);

@@ -82,7 +82,7 @@ export async function offsiteWorld(databases: TestDatabases) {
     async purge(...stamps: readonly string[]): Promise<void> {
       for (const stamp of stamps) {
         rmSync(points.folderOf(stamp, 'kept'), { recursive: true });
-        await recoveryPoints.moved(stamp, 'purged');
+        await recoveryPoints.moved(stamp, 'purged', box);
       }
     },
 

@@ -41,7 +41,7 @@ test('B4 B5 what this box has purged and the policy lets go goes there too, and 
   mkdirSync(join(on.disk, 'photos'));
   writeFileSync(join(on.disk, 'photos/cat.jpg'), 'mine');
   await on.purge(oldest, newest[0]);
-  await on.recoveryPoints.moved(trashed, 'trash');
+  await on.recoveryPoints.moved(trashed, 'trash', on.box);
   // What a dry run of prune shows: as it is, and with what that prune would purge.
   const [shown] = await on.planner().ofBox(on.box, []);
   expect([shown?.target, shown?.drop.map(({ stamp }) => stamp)]).toEqual([on.target.name, [oldest]]);

@@ -7,6 +7,7 @@ import { openSigningKey, readTrustedKeys, type SigningKey } from '../../../adapt
 import { syncCatalog } from '../../../adapters/backup/sync-catalog.ts';
 import { createRecoveryPointStore, type RecoveryPointStore } from '../../../adapters/postgres/recovery-points.ts';
 import { catalogDifference } from '../../../domain/backup/catalog.ts';
+import type { Manifest } from '../../../domain/backup/manifest.ts';
 import { draftOf, provedOf, sealMembers } from '../../support/recovery-point.ts';
 import { removeTree } from '../../support/remove-tree.ts';
 import { freshDatabases, type TestDatabases } from '../../support/servers.ts';
@@ -81,6 +82,18 @@ describe('B4 the catalog', () => {
     await rm(join(home, 'backups'), { recursive: true });
     expect(await sync()).toContain('none of 3');
     expect(await listed()).toEqual([third, second, first]);
+  });
+
+  it('B4 a point that another box has too is still there when this one lets go of it', async () => {
+    await sync();
+    const found = await rows.find(second);
+    await rows.record(found?.manifest as Manifest, 'another');
+    for (const place of ['trash', 'purged', 'missing'] as const) await rows.moved(second, place, 'test');
+    expect(await rows.find(second)).toMatchObject({ place: 'kept', box: 'another', purged_at: null });
+    await rows.moved(second, 'trash', 'another');
+    // This one has it after all.
+    expect(await sync()).toBeNull();
+    expect(await rows.find(second)).toMatchObject({ place: 'kept', box: 'test', trashed_at: null });
   });
 
   it('B4 takes in no point with a manifest that is not to be believed', async () => {
