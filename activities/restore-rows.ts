@@ -27,7 +27,7 @@ export function createRestoreRowActivities(deps: RestoreRowDeps) {
     },
 
     /** Those that hold the data; what they write would be gone with them. Returns their ids. */
-    async interruptWaves(_restore_id: string, own: RunOfLock): Promise<readonly string[]> {
+    async interruptWaves(own: RunOfLock): Promise<readonly string[]> {
       const told: string[] = [];
       for (const { resource, workflow_id, run_id } of await locks.list()) {
         if (resource !== 'data' || run_id === own.run_id || !workflow_id.startsWith('wave/')) continue;

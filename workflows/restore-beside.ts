@@ -13,7 +13,7 @@ import type { RestoreRun } from './restore-run.ts';
 export async function holdData(run: RestoreRun): Promise<void> {
   const { lockedBy, journal, input } = run;
   await locks.takeLocks([{ resource: turnFor('data'), mode: 'exclusive' }], lockedBy);
-  const cancelled = await restoreRows.interruptWaves(input.restore_id, lockedBy);
+  const cancelled = await restoreRows.interruptWaves(lockedBy);
   if (cancelled.length > 0) await journal.check('waves', true, `cancelled: ${cancelled.join(', ')}`);
   await takeData(run);
   const settled = await besideOn(input.box).settleWriters(run.ref);

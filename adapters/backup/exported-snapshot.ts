@@ -35,7 +35,7 @@ export async function insideSnapshot<T>(
   });
 }
 
-/** A moment that is nobody else's: of a database that was restored and that nobody writes. */
+/** On a connection of its own, as of one moment, for as long as the work lasts. */
 async function inTransaction<T>(url: string, work: (tx: TransactionSql) => Promise<T>): Promise<T> {
   const sql = connect(url, { name: 'holdfast-backup', max: 1 });
   try {

@@ -164,7 +164,7 @@ export function createPointMaker(deps: PointMakerDeps) {
   };
 }
 
-/** More than Temporal gives a proof. */
+/** As many as Temporal gives a proof. */
 const mostAttempts = 8;
 
 async function dropEarlier(deps: PointMakerDeps, stamp: string, attempt: number): Promise<void> {

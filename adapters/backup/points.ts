@@ -62,7 +62,7 @@ export function createPoints(root: string) {
     await move(stamp, 'partial', 'kept');
   }
 
-  /** Out of sight, and back by `recover` until it is purged. */
+  /** Out of sight; until it is purged its folder can be moved back. */
   async function trash(stamp: string, now: Date): Promise<void> {
     // Of a stay there before, which somebody ended by hand.
     await rm(join(folderOf(stamp, 'kept'), '.trashed'), { force: true });
@@ -73,16 +73,6 @@ export function createPoints(root: string) {
     if (mark === null) return;
     await mark.close();
     await utimes(join(folder, '.trashed'), now, now);
-  }
-
-  async function recover(stamp: string): Promise<void> {
-    const folder = folderOf(stamp, 'trash');
-    if (await isThere(folder)) {
-      // Of one that is being purged the manifest goes first.
-      if (!(await isThere(join(folder, manifestName)))) throw unknown(stamp, 'is purged already');
-      await rm(join(folder, '.trashed'), { force: true });
-    }
-    await move(stamp, 'trash', 'kept');
   }
 
   /** For good. */
@@ -133,7 +123,7 @@ export function createPoints(root: string) {
   }
 
   return {
-    ...{ root, folderOf, begin, discard, publish, trash, recover, purge, trashed, partials },
+    ...{ root, folderOf, begin, discard, publish, trash, purge, trashed, partials },
     /** Oldest first. */
     list: () => stampsIn('kept'),
     isPublished: (stamp: string) => isThere(folderOf(stamp, 'kept')),

@@ -4,10 +4,11 @@ import type { ManifestDraft } from '../../domain/backup/manifest.ts';
 import { isPermanentFailure, PermanentFailure } from '../../domain/failures.ts';
 import { noRoomOr } from '../files/no-room.ts';
 import { databaseUrl, type Sql } from '../postgres/connect.ts';
+import { quoted } from '../postgres/quoted.ts';
 import type { BackupServers, MemberReader, Watched } from './deps.ts';
 import { lastLine } from './dump-database.ts';
 import { findPostgresTools, serverVersion } from './postgres-tools.ts';
-import { asAdmin, closeRestorer, createRestorer, dropRestorer, quoted, restorerName } from './scratch-role.ts';
+import { asAdmin, closeRestorer, createRestorer, dropRestorer, restorerName } from './scratch-role.ts';
 import { unpackTar } from './tar-unpack.ts';
 import { counting, told } from './told.ts';
 

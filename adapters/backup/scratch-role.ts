@@ -1,5 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { connect, type Sql } from '../postgres/connect.ts';
+import { quoted } from '../postgres/quoted.ts';
 
 /** Who restores: may do nothing on the server but what the owner of one new database may. */
 export interface Restorer {
@@ -52,10 +53,6 @@ export async function asAdmin<T>(postgresUrl: string, work: (admin: Sql) => Prom
   } finally {
     await admin.end({ timeout: 5 });
   }
-}
-
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 function urlAs(

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { TransactionSql } from 'postgres';
+import { quoted } from '../postgres/quoted.ts';
 
 export interface TableHash {
   readonly rows: number;
@@ -79,8 +80,4 @@ export async function sequenceValues(tx: TransactionSql): Promise<Record<string,
     select schemaname || '.' || sequencename as name, coalesce(last_value, start_value - increment_by)::text as value
     from pg_sequences order by 1`;
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

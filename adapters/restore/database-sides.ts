@@ -1,5 +1,6 @@
 import type { TransactionSql } from 'postgres';
 import type { Sql } from '../postgres/connect.ts';
+import { quoted } from '../postgres/quoted.ts';
 
 export interface DatabaseSide {
   readonly oid: number;
@@ -58,10 +59,6 @@ async function copyRights(tx: TransactionSql, live: string, incoming: string): P
 
 function isList(name: string): boolean {
   return ['search_path', 'datestyle', 'temp_tablespaces', 'session_preload_libraries'].includes(name.toLowerCase());
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 function literal(value: string): string {

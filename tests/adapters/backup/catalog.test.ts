@@ -1,4 +1,4 @@
-import { mkdtemp, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readManifest, writeManifest } from '../../../adapters/backup/manifest-file.ts';
@@ -75,7 +75,7 @@ describe('B4 the catalog', () => {
     expect(await sync()).toContain(second);
     expect((await rows.find(second))?.place).toBe('missing');
     expect(await sync()).toBeNull();
-    await points.recover(second);
+    await rename(points.folderOf(second, 'trash'), points.folderOf(second, 'kept'));
     expect(await sync()).toBeNull();
     expect((await rows.find(second))?.place).toBe('kept');
 
