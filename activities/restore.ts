@@ -1,5 +1,6 @@
 import type { Progress, Watched } from '../adapters/backup/deps.ts';
 import type { BesideRestore } from '../adapters/restore/beside.ts';
+import type { LeftSides } from '../adapters/restore/left-sides.ts';
 import type { FileSides } from '../adapters/restore/file-sides.ts';
 import type { RunningServices } from '../adapters/restore/running-services.ts';
 import type { Sides } from '../adapters/restore/sides.ts';
@@ -19,6 +20,7 @@ export interface RestoreVerdict {
 }
 
 export interface RestoreDeps {
+  readonly dropLeft: LeftSides;
   readonly preflight: Preflight;
   readonly beside: BesideRestore;
   readonly sides: Sides;
@@ -48,8 +50,13 @@ export function createRestoreActivities(deps: RestoreDeps) {
   }
 
   return {
+    /** First what restores before it had to leave goes: its room and its folders are wanted now. */
     preflight: (ref: RestoreReference, request: RestoreRequest): Promise<PreflightReport> =>
-      watching(ref, (watched) => preflight(ref, request, watched)),
+      watching(ref, async (watched) => {
+        const left = await deps.dropLeft(ref, watched.signal);
+        const report = await preflight(ref, request, watched);
+        return { ...report, checks: [...left, ...report.checks] };
+      }),
 
     /** What was let in before the lock was taken is over, and what it noted for the audit is carried over. */
     async settleWriters(ref: RestoreReference): Promise<RestoreVerdict> {

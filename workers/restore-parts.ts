@@ -30,6 +30,7 @@ import { askHealth } from '../adapters/restore/ask-api.ts';
 import { createBesideRestore } from '../adapters/restore/beside.ts';
 import { createFileSides } from '../adapters/restore/file-sides.ts';
 import { createRestoreHealth } from '../adapters/restore/health.ts';
+import { createLeftSides } from '../adapters/restore/left-sides.ts';
 import { createOpenPoint, type OpenPoint } from '../adapters/restore/point.ts';
 import { createPreflight } from '../adapters/restore/preflight.ts';
 import { createRunningServices } from '../adapters/restore/running-services.ts';
@@ -78,6 +79,14 @@ export function createRestoreParts(world: RestoreWorld) {
     ...{ services: createServiceStore(ops), instances: createInstanceStore(ops) },
   });
 
+  const files = createFileSides({ openPoint, checkSqlite, unpack: unpackTar });
+  const sides = createSides({
+    ...{ postgresUrl, database, qdrant, restores },
+    migrations: world.migrations,
+    carryOutbox: () => createOutbox(data, events).carry(),
+    agree: agreeing([pointsAgree(qdrant), ...world.agreements]),
+  });
+
   return {
     main: createRestoreRowActivities({
       ...{ restores, events, locks },
@@ -111,13 +120,7 @@ export function createRestoreParts(world: RestoreWorld) {
           work: workFolder,
         }),
       }),
-      files: createFileSides({ openPoint, checkSqlite, unpack: unpackTar }),
-      sides: createSides({
-        ...{ postgresUrl, database, qdrant, restores },
-        migrations: world.migrations,
-        carryOutbox: () => createOutbox(data, events).carry(),
-        agree: agreeing([pointsAgree(qdrant), ...world.agreements]),
-      }),
+      ...{ files, sides, dropLeft: createLeftSides({ left: () => restores.left(world.box), files, sides }) },
       health: createRestoreHealth({
         ...{ postgresUrl, database },
         searchIn: (sql) => createSearch({ sql, qdrant, embedderOf: embedderAmong(world.embeddings) }),

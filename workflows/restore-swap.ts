@@ -48,8 +48,22 @@ export async function putBack(run: RestoreRun): Promise<boolean> {
   // Nobody has to wait for that.
   await letDataGo(run);
   await restoreRows.wakeAfterRestore();
-  await droppingOn(input.box).dropRestored(run.ref);
+  await dropSide(run, 'restored');
   return true;
+}
+
+/**
+ * The side that nobody needs. A box that is away for longer than that is waited for is no reason never to end: what is left is
+ * said, and the next restore there drops it before it begins.
+ */
+export async function dropSide({ input, journal, ref }: RestoreRun, side: 'old' | 'restored'): Promise<void> {
+  const box = droppingOn(input.box);
+  try {
+    await (side === 'old' ? box.dropOld(ref) : box.dropRestored(ref));
+  } catch (error) {
+    const reason = `what is ${side} is left beside what is live until the next restore: ${failureReason(error)}`;
+    await journal.check(`drop_${side}`, false, reason);
+  }
 }
 
 /** By a person's word. False: not yet, because services use the files, or the data could not be had; it stays held. */

@@ -16,9 +16,9 @@ import { locks, operations } from './proxies.ts';
 import { holdData, letDataGo, makeSafetyPoint, restoreBeside } from './restore-beside.ts';
 import { listenForCommands } from './restore-commands.ts';
 import { createRestoreJournal } from './restore-journal.ts';
-import { besideOn, droppingOn, restoreRows } from './restore-proxies.ts';
+import { besideOn, restoreRows } from './restore-proxies.ts';
 import type { RestoreRun } from './restore-run.ts';
-import { provedLive, putBack, swap, undo } from './restore-swap.ts';
+import { dropSide, provedLive, putBack, swap, undo } from './restore-swap.ts';
 
 /** How long the old side is kept at least when an undo had to be put off. */
 const secondTryMs = 3_600_000;
@@ -102,7 +102,7 @@ async function apply(run: RestoreRun): Promise<void> {
     if (command === 'release') {
       await journal.enter('release');
       await journal.check('release', true, actor === null ? 'the time to undo it is over' : `by ${actor}`);
-      await droppingOn(input.box).dropOld(run.ref);
+      await dropSide(run, 'old');
       journal.conclude('released');
       return;
     }
@@ -118,7 +118,7 @@ async function apply(run: RestoreRun): Promise<void> {
 
 /** Where it failed says what is to be done; what could not be put back is deleted by nobody. */
 async function giveUp(run: RestoreRun, error: unknown): Promise<void> {
-  const { journal, input } = run;
+  const { journal } = run;
   const reason = failureReason(error);
   const at = journal.phase();
   if (isBefore(at, 'beside')) {
@@ -129,7 +129,7 @@ async function giveUp(run: RestoreRun, error: unknown): Promise<void> {
     await journal.check('beside', false, reason);
     // What is live was never touched: nobody has to wait until the box is back that has what was made beside it.
     await letDataGo(run);
-    await droppingOn(input.box).dropRestored(run.ref);
+    await dropSide(run, 'restored');
     journal.conclude(isCancellation(error) ? 'cancelled' : 'failed', reason);
     return;
   }

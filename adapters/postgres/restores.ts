@@ -31,6 +31,13 @@ export interface RestoreEntry {
   readonly evidence: readonly RestoreEvidence[];
 }
 
+/** What a restore that is over has left beside what is live. */
+export interface LeftSide {
+  readonly restore_id: string;
+  readonly stamp: string;
+  readonly side: 'old' | 'restored';
+}
+
 export type RestoreStore = ReturnType<typeof createRestoreStore>;
 
 /** Restores, their evidence, and where both sides are: rows of the operations database, which no restore swaps. */
@@ -75,14 +82,25 @@ export function createRestoreStore(sql: Sql) {
       return rows.map((row) => ({ ...row, evidence: [] }));
     },
 
-    /** Where both sides are; null before anything was restored. */
+    /** Where both sides are; null before anything was restored, and when one of them is gone. */
     async journal(id: string): Promise<SidesJournal | null> {
       const [row] = await sql<{ journal: SidesJournal | null }[]>`select journal from restores where id = ${id}`;
       return row?.journal ?? null;
     },
 
-    async setJournal(id: string, journal: SidesJournal): Promise<void> {
-      await sql`update restores set journal = ${sql.json(journal as never)} where id = ${id}`;
+    /** null: the side that is not live was dropped. */
+    async setJournal(id: string, journal: SidesJournal | null): Promise<void> {
+      await sql`update restores set journal = ${journal === null ? null : sql.json(journal as never)} where id = ${id}`;
+    },
+
+    /** Of restores of a box that are over: sides that could not be dropped. One that is stuck keeps both. */
+    async left(box: string): Promise<LeftSide[]> {
+      return sql<LeftSide[]>`
+        select id as restore_id, stamp, case when result ->> 'outcome' = 'released' then 'old' else 'restored' end as side
+        from restores r where box = ${box} and closed_at is not null and journal is not null
+          and exists (select 1 from evidence e
+            where e.record_id = r.id and e."check" in ('drop_old', 'drop_restored') and not e.ok)
+        order by requested_at`;
     },
   };
 }

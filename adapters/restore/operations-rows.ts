@@ -68,6 +68,8 @@ async function endRuns(tx: postgres.ISql): Promise<void> {
   await closed('waves', 'cancelled');
   await closed('backup_runs', 'failed');
   await closed('restores', 'failed');
+  // What they left beside the data is on that machine.
+  await tx`update restores set journal = null`;
   await tx`
     update drills set phase = 'closed', closed_at = now(), outcome = 'refused', failure_reason = ${why.failure_reason}
     where closed_at is null`;

@@ -118,8 +118,13 @@ export function createSides(deps: SidesDeps) {
     takeOver: (_ref: RestoreReference, signal: AbortSignal): Promise<object> =>
       inside(database, (data) => deps.agree(data, signal)),
 
-    /** The side that is not live, and only while it is not. */
-    async drop(ref: RestoreReference, side: 'old' | 'restored', signal: AbortSignal): Promise<void> {
+    /** The side that is not live, and only while it is not. `later`: another restore may have been since. */
+    async drop(
+      ref: RestoreReference,
+      side: 'old' | 'restored',
+      signal: AbortSignal,
+      { later = false } = {},
+    ): Promise<void> {
       const journal = await restores.journal(ref.restore_id);
       if (journal === null) return;
       const { old_oid, restored_oid, collections, old_collections, old_projects } = journal;
@@ -131,7 +136,9 @@ export function createSides(deps: SidesDeps) {
           : [besideName(database, ref.restore_id), restored_oid, old_oid, restored];
       await withAdmin(async (admin) => {
         const live = await sideOf(admin, database);
-        if (live?.oid !== stays) throw new Error(`${database} is not the side that is to stay: nothing is dropped`);
+        // What another one made live is neither of these sides.
+        if (live === null || live.oid === gone || (!later && live.oid !== stays))
+          throw new Error(`${database} is not the side that is to stay: nothing is dropped`);
         await dropDatabaseSide(admin, { name, oid: gone });
       });
       if (side === 'restored') await dropRestoredDatabase({ postgresUrl }, name);
@@ -141,6 +148,7 @@ export function createSides(deps: SidesDeps) {
         { collections: points.filter((each) => !kept.has(each)), projects: old_projects },
         signal,
       );
+      await restores.setJournal(ref.restore_id, null);
     },
   };
 }

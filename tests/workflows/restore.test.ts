@@ -5,6 +5,7 @@ import { inPhase, recordedRestore, runRestore, type RecordedRestore } from '../s
 jest.setTimeout(120_000);
 
 const permanent = (type: string) => ApplicationFailure.nonRetryable('as the test says', type);
+const cannotDrop = { dropRestored: () => Promise.reject(permanent('SwapRefused')) };
 const bad = async () => ({ ok: false, reason: 'as the test says', detail: {} });
 /** While it is held, or dropped, the point stays in use: its manifest says where both sides of the files are. */
 const letGo = 'unlock:but:point/20261122T020000Z-0001';
@@ -166,6 +167,24 @@ describe('the restore state machine', () => {
     expect(result).toMatchObject({ outcome: 'stuck' });
     expect([...recorded.world.there].sort()).toEqual(['old', 'restored']);
     expect(recorded.calls.filter((call) => call.startsWith('drop'))).toEqual([]);
+  });
+
+  test.each([
+    ['the old side', { dropOld: () => Promise.reject(permanent('SwapRefused')) }, 'released', 'drop_old'],
+    [
+      'what was put back from',
+      { swapDatabase: () => Promise.reject(permanent('SwapRefused')), ...cannotDrop },
+      'put_back',
+      'drop_restored',
+    ],
+    ['what failed beside', { compare: bad, ...cannotDrop }, 'failed', 'drop_restored'],
+  ])('B6 %s cannot be dropped: the restore ends as it would have, and says what is left', async (...row) => {
+    const [, overrides, outcome, check] = row;
+    const recorded = recordedRestore(overrides);
+    expect(await runRestore(recorded, { hold_ms: 0 })).toMatchObject({ outcome });
+    expect(recorded.calls.at(-1)).toBe(`closed:${outcome}`);
+    const left = recorded.records.flatMap(({ evidence }) => evidence).filter((each) => each.check === check);
+    expect(left).toMatchObject([{ ok: false, reason: expect.stringContaining('until the next restore') as string }]);
   });
 
   test('B6 cancelled while it restores beside: over first, then dropped', async () => {

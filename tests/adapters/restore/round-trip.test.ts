@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { databaseIncarnation } from '../../../adapters/postgres/database-incarnation.ts';
 import { collectionExists } from '../../../adapters/qdrant/collections.ts';
 import type { Watched } from '../../../adapters/backup/deps.ts';
+import { createLeftSides } from '../../../adapters/restore/left-sides.ts';
+import { emptyRestoreResult } from '../../../domain/restore/result.ts';
 import type { RestoreReference } from '../../../domain/restore/run.ts';
 import { backupGround, type BackupGround, type TakenPoint } from '../../support/backup-ground.ts';
 import { beginWave, commitCorpus, documentsOf, rowsAt } from '../../support/generations.ts';
@@ -138,6 +140,39 @@ test('B6 let go: the old side is gone, with its points, and the restored one is 
   expect(await ground.health(ref, never)).toMatchObject({ ok: true });
   expect(await namesOfSides()).toEqual([on.database, `${on.database}_ops`]);
   expect(Object.keys(readTree(bound.source)).sort()).toContain('only-old.txt');
+});
+
+test('B6 a side that was left is dropped after another restore was released, and its point need not be there', async () => {
+  const [left, next] = [await ground.open(), await ground.open()];
+  await besideAndReady(left);
+  await ground.files.unpack(left, 'web', watched);
+  const made = (await ground.restores.journal(left.restore_id))?.collections.map(({ as }) => as) ?? [];
+  const dropLeft = createLeftSides({
+    left: async () => [{ ...left, side: 'restored', stamp: '20200101T000000Z-0000' }],
+    ...{ files: ground.files, sides: ground.sides },
+  });
+  await besideAndReady(next);
+  await ground.sides.swap(next);
+  await ground.sides.drop(next, 'old', never);
+  expect(await dropLeft(next, never)).toMatchObject([{ ok: true, reason: expect.stringMatching(/dropped/) as string }]);
+  for (const name of made) expect(await collectionExists(on.ground.qdrant, name)).toBe(false);
+  expect(await namesOfSides()).toEqual([on.database, `${on.database}_ops`]);
+  expect(await ground.restores.journal(left.restore_id)).toBeNull();
+  expect(Object.keys(readTree(bound.source)).filter((name) => name.startsWith('.holdfast'))).toEqual([]);
+});
+
+test('B6 sides that are left are those of restores that are over and could not drop them', async () => {
+  const ref = await ground.open();
+  await ground.beside.database(ref, watched);
+  const entry = { restore_id: ref.restore_id, result: { ...emptyRestoreResult(), outcome: 'failed' as const } };
+  const check = { check: 'drop_restored', phase: 'beside' as const, ok: false, reason: 'the box is away' };
+  await ground.restores.record({ ...entry, phase: 'beside', evidence: [check] });
+  expect(await ground.restores.left('test')).toEqual([]);
+  await ground.restores.record({ ...entry, phase: 'closed', evidence: [] });
+  const { restore_id, stamp } = ref;
+  expect(await ground.restores.left('test')).toEqual([{ restore_id, stamp, side: 'restored' }]);
+  await ground.sides.drop(ref, 'restored', never);
+  expect(await ground.restores.left('test')).toEqual([]);
 });
 
 async function namesOfSides(): Promise<string[]> {
