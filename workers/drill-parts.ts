@@ -31,16 +31,32 @@ export interface DrillWorld {
   readonly apiProgram: string;
 }
 
+/** For so long nobody may write, at most, for the sake of vectors. */
+const agreeMs = 60_000;
+
 /** Everything that drills and memories need, put together once a worker process. */
 export function createDrillParts(world: DrillWorld) {
   const { ops, data, qdrant, servers, embeddings, home, box, env, apiProgram } = world;
   const drills = createDrillStore(ops);
   const live = { data, ops, qdrant, embeddings };
   const offsite = createOffsiteStore(ops);
+  const memories = createMemoryReconciliation(live);
+  let owed = false;
   return {
-    memories: createMemoryReconciliation(live),
-    /** Of the side that is live after a restore. */
-    agree: (restored: Sql, signal: AbortSignal) => createMemoryReconciliation({ ...live, data: restored }).all(signal),
+    memories: {
+      async all(signal: AbortSignal) {
+        const done = await memories.all(signal);
+        owed = false;
+        return done;
+      },
+      differs: async () => owed || (await memories.differs()),
+    },
+    /** Of the side that is live after a restore. What its model cannot do at once is done by `memories`, behind it. */
+    async agree(restored: Sql, signal: AbortSignal) {
+      const done = await createMemoryReconciliation({ ...live, data: restored }).inTime(agreeMs, signal);
+      if (done.later !== null) owed = true;
+      return done;
+    },
 
     main: createDrillRowActivities({
       ...{ drills, events: createEventStore(ops) },

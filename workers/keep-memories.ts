@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MemoryReconciliation } from '../adapters/memories/reconcile.ts';
 
+type Memories = Pick<MemoryReconciliation, 'all' | 'differs'>;
+
 const everyMs = 60_000;
 
 /** G12. At boot, and from then on whenever rows and points of memories are not as many. Ends with the signal. */
-export async function keepMemories(memories: MemoryReconciliation, signal: AbortSignal): Promise<void> {
+export async function keepMemories(memories: Memories, signal: AbortSignal): Promise<void> {
   await reconcileMemories(memories, signal);
   for (;;) {
     await sleep(everyMs, undefined, { signal }).catch(() => undefined);
@@ -15,7 +17,7 @@ export async function keepMemories(memories: MemoryReconciliation, signal: Abort
 }
 
 /** Also after a restart of Qdrant. What is away now is looked at again soon. */
-export async function reconcileMemories(memories: MemoryReconciliation, signal: AbortSignal): Promise<void> {
+export async function reconcileMemories(memories: Pick<Memories, 'all'>, signal: AbortSignal): Promise<void> {
   try {
     tell(await memories.all(signal));
   } catch (error) {

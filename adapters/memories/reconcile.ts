@@ -1,4 +1,5 @@
 import { dimensionsOf } from '../../domain/embedding.ts';
+import { createLexicalOnly } from '../embeddings/embedder.ts';
 import { besideEachOther } from '../generations/beside-each-other.ts';
 import { createTombstoneStore } from '../postgres/memory-tombstones.ts';
 import { createMemoryPointRows, type MemoryIndex } from '../postgres/memory-points.ts';
@@ -79,20 +80,37 @@ export function createMemoryReconciliation(deps: MemoryDeps) {
     return total;
   }
 
+  async function all(signal: AbortSignal): Promise<MemoryReconciled> {
+    const forgotten = await bury(signal);
+    await rows.ensureIndex(embeddings.key);
+    const index = await rows.index();
+    if (index === null) throw new Error('The index of memories is gone');
+    const collection = wanted(index);
+    await ensureMemoryCollection(qdrant, collection.name, dimensionsOf(collection.identity));
+    const done = await fill(collection, signal);
+    if (collection.identity !== index.identity) {
+      await rows.switchIndex(collection.identity);
+      await qdrant.deleteCollection(collectionOf(index).name);
+    }
+    return { forgotten, ...done };
+  }
+
   return {
-    async all(signal: AbortSignal): Promise<MemoryReconciled> {
-      const forgotten = await bury(signal);
-      await rows.ensureIndex(embeddings.key);
-      const index = await rows.index();
-      if (index === null) throw new Error('The index of memories is gone');
-      const collection = wanted(index);
-      await ensureMemoryCollection(qdrant, collection.name, dimensionsOf(collection.identity));
-      const done = await fill(collection, signal);
-      if (collection.identity !== index.identity) {
-        await rows.switchIndex(collection.identity);
-        await qdrant.deleteCollection(collectionOf(index).name);
+    all,
+
+    /**
+     * For a restore, while nobody may write: a model that is away, or has more to embed than this time allows, is done without.
+     * `later`: why, and `all` has to be done again; null: all of it was done.
+     */
+    async inTime(ms: number, signal: AbortSignal): Promise<MemoryReconciled & { readonly later: string | null }> {
+      try {
+        return { ...(await all(AbortSignal.any([signal, AbortSignal.timeout(ms)]))), later: null };
+      } catch (error) {
+        signal.throwIfAborted();
+        const later = error instanceof Error ? error.message : String(error);
+        const without = { ...deps, embeddings: createLexicalOnly(later, { isAsked: false }) };
+        return { ...(await createMemoryReconciliation(without).all(signal)), later };
       }
-      return { forgotten, ...done };
     },
 
     /** Counts alone, and so cheap: whether `all` has anything to do. */

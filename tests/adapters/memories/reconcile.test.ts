@@ -54,6 +54,31 @@ test('G12 extra points go, also many, and points of what is written meanwhile st
   expect([removed, (await world.points()).sort()]).toEqual([200, [kept.id, ...written].sort()]);
 });
 
+test.each([
+  ['a model that is away', () => Promise.reject(new Error('the model is away'))],
+  ['a model that does not answer', (_texts: unknown, _kind: unknown, until: AbortSignal) => abortOf(until)],
+])('G12 B6 %s holds no restore up: what it is needed for comes later', async (_, embed) => {
+  const whole = await world.remember({ text: 'a bolt of eight millimetres' });
+  const bare = await world.remember({ text: 'the drain is blocked' });
+  await world.databases.data`delete from memory_vectors where memory = ${bare.id}`;
+  const before = await memoryCollection(world.databases.data);
+  await world.qdrant.deleteCollection(before?.name ?? '');
+  const away = world.with({ embeddings: { ...wordEmbedder(), embed } }).reconciliation;
+  await expect(away.inTime(500, signal)).resolves.toMatchObject({
+    put: 1,
+    embedded: 0,
+    later: expect.any(String) as string,
+  });
+  expect(await world.points()).toEqual([whole.id]);
+  expect(await memoryCollection(world.databases.data)).toEqual(before);
+  expect(await world.reconciliation.inTime(20_000, signal)).toMatchObject({ put: 1, embedded: 1, later: null });
+  expect(await world.points()).toEqual([whole.id, bare.id].sort());
+});
+
+function abortOf(until: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => until.addEventListener('abort', () => reject(until.reason as Error)));
+}
+
 test('G12 a vector that is damaged in its row is made again', async () => {
   const { id } = await world.remember({ text: 'the drain is blocked' });
   const { data } = world.databases;
