@@ -43,6 +43,11 @@ export function createSides(deps: SidesDeps) {
   const inside = <T>(name: string, work: (sql: Sql) => Promise<T>): Promise<T> =>
     using(databaseUrl(postgresUrl, name), 2, work);
 
+  async function collectionsOf(suffix: string): Promise<string[]> {
+    const { collections } = await qdrant.getCollections();
+    return collections.map(({ name }) => name).filter((name) => name.endsWith(suffix));
+  }
+
   async function journalOf({ restore_id }: RestoreReference): Promise<SidesJournal> {
     const journal = await restores.journal(restore_id);
     if (journal === null) throw new Error(`Nothing was restored by ${restore_id}`);
@@ -132,7 +137,7 @@ export function createSides(deps: SidesDeps) {
       // What was never made cannot be dropped, and what is live is that of the other one.
       const [name, gone, stays, points] =
         side === 'old'
-          ? [oldName(database, ref.restore_id), old_oid, restored_oid, old_collections ?? []]
+          ? [oldName(database, ref.restore_id), old_oid, restored_oid, [...(old_collections ?? [])]]
           : [besideName(database, ref.restore_id), restored_oid, old_oid, restored];
       await withAdmin(async (admin) => {
         const live = await sideOf(admin, database);
@@ -143,6 +148,8 @@ export function createSides(deps: SidesDeps) {
       });
       if (side === 'restored') await dropRestoredDatabase({ postgresUrl }, name);
       const kept = new Set(await inside(database, collectionsNamed));
+      // Waves may have made more of them while it was held.
+      if (side === 'restored') points.push(...(await collectionsOf(collectionSuffix(ref.restore_id))));
       await dropPoints(
         qdrant,
         { collections: points.filter((each) => !kept.has(each)), projects: old_projects },

@@ -107,6 +107,11 @@ test.each([
   // What is written while it is held is gone with the way back; the old side is as it was.
   await ground.live((sql) => sql`update projects set spec = '{"written": "while it was held"}'`);
   writeFileSync(join(bound.root, 'while-held.txt'), 'x');
+  const [whileHeld] = await ground.live(
+    (sql) =>
+      sql<{ name: string }[]>`select ${`t-another-model-${ref.restore_id}`} || collections as name from incarnation`,
+  );
+  await on.ground.qdrant.createCollection(whileHeld?.name ?? '', { vectors: {} });
   await ground.sides.swapBack(ref);
   await ground.sides.swapBack(ref);
   await ground.files.undo(ref, 'web');
@@ -120,6 +125,7 @@ test.each([
   await ground.sides.drop(ref, 'restored', never);
   await ground.sides.drop(ref, 'restored', never);
   expect(await collectionExists(on.ground.qdrant, generation?.collection ?? '')).toBe(false);
+  expect(await collectionExists(on.ground.qdrant, whileHeld?.name ?? 'none')).toBe(false);
   expect(await collectionExists(on.ground.qdrant, on.collection)).toBe(true);
   expect(await namesOfSides()).toEqual([on.database, `${on.database}_ops`]);
   process.stdout.write(`swap: ${ms.toFixed(1)} ms\n`);
