@@ -38,6 +38,7 @@ export async function moveHouse(sql: Sql, { stamp, boxes, kept }: MovedHouse): P
     const { count: revoked } = await tx`update tokens set revoked_at = now() where revoked_at is null`;
     for (const [table, rows] of kept)
       if (rows.length > 0) await tx`insert into ${tx(table)} ${tx(rows as never)} on conflict do nothing`;
+    for (const target of kept.get('offsite_targets') ?? []) await keepTarget(tx, target as KeptTarget);
     // Of runs, all of them.
     await tx`delete from locks`;
     await tx`delete from pins`;
@@ -56,6 +57,19 @@ export async function moveHouse(sql: Sql, { stamp, boxes, kept }: MovedHouse): P
     await createEventStore(tx).append({ ...event, data: { revoked_tokens: revoked } });
     return { revoked };
   });
+}
+
+type KeptTarget = Readonly<Record<'name' | 'id', string>>;
+
+/** One that the point knows too: by the point's row it would belong to another box, and nothing would be pushed to it. */
+async function keepTarget(tx: postgres.TransactionSql, target: KeptTarget): Promise<void> {
+  // With what was copied there: the name is another place now.
+  await tx`delete from offsite_targets where name = ${target.name} and id <> ${target.id}`;
+  await tx`
+    insert into offsite_targets ${tx(target)}
+    on conflict (name) do update set (box, spec, enabled, actor, changed_at, state, reason, since, looked_at) =
+      (excluded.box, excluded.spec, excluded.enabled, excluded.actor, excluded.changed_at, excluded.state, excluded.reason,
+        excluded.since, excluded.looked_at)`;
 }
 
 /** Runs that no Temporal knows any more, and nobody will end. */

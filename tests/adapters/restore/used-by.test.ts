@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createEventStore } from '../../../adapters/postgres/events.ts';
-import { usedBy } from '../../../adapters/restore/operations-rows.ts';
+import { moveHouse, usedBy, whatStays } from '../../../adapters/restore/operations-rows.ts';
 import { freshDatabases, type TestDatabases } from '../../support/servers.ts';
 
 let databases: TestDatabases;
@@ -23,4 +23,19 @@ test('B6 a machine that only remembers is none that has nothing: its tokens and 
   expect(await usedBy(ops)).toBeNull();
   await events.append({ type: 'memory.created', subject: 'memory', actor: 'tester', data: {} });
   expect(await usedBy(ops)).toBe('projects or memories were kept here');
+});
+
+test('B5 B6 a target that this machine was given wins over the one of the same name in the point: it is pushed to', async () => {
+  const { ops } = databases;
+  const target = { actor: 'tester', spec: ops.json({ kind: 'directory', path: '/mnt/nas' }) };
+  const [old, now] = [randomUUID(), randomUUID()];
+  await ops`insert into offsite_targets ${ops({ ...target, name: 'nas', id: now, box: 'new-box' })}`;
+  const kept = await whatStays(ops);
+  await ops`update offsite_targets set id = ${old}, box = 'old-box'`;
+  await ops`insert into offsite_targets ${ops({ ...target, name: 'attic', id: old, box: 'old-box' })}`;
+  await moveHouse(ops, { stamp: '20261122T020000Z-0001', boxes: ['old-box', 'new-box'], kept });
+  expect(await ops`select name, id, box from offsite_targets order by name`).toEqual([
+    { name: 'attic', id: old, box: 'old-box' },
+    { name: 'nas', id: now, box: 'new-box' },
+  ]);
 });
