@@ -5,9 +5,10 @@ import type { Readable } from 'node:stream';
 import pLimit from 'p-limit';
 import picomatch from 'picomatch';
 import type { Stats } from 'node:fs';
-import { workFolderPattern } from '../../domain/restore/replacement.ts';
+import { lostAndFound, workFolderPattern } from '../../domain/restore/replacement.ts';
 import { PermanentFailure } from '../../domain/failures.ts';
 import { openRegular } from '../files/open-regular.ts';
+import { isMountPoint } from './mount-points.ts';
 import { backUpSqlite, companionOf, isSqlite } from './sqlite.ts';
 import { tarOf, type TarEntry } from './tar-pack.ts';
 import { isWithin } from './way.ts';
@@ -52,21 +53,22 @@ export function packFileSet(
   signal: AbortSignal,
 ): { readonly tar: Readable; readonly packed: PackedFiles } {
   const packed: PackedFiles = { files: 0, bytes: 0, sqlite: [] };
-  return { tar: tarOf(entries(root, excluding(exclude), { work, signal, packed })), packed };
+  return { tar: tarOf(entries(root, exclude, { work, signal, packed })), packed };
 }
 
 /** What is wanted of a set, as it is now; none where there is no such folder. */
 export async function bytesOfSet({ root, exclude }: Pick<FileSet, 'root' | 'exclude'>): Promise<number> {
   let total = 0;
   if ((await lstat(root).catch(unlessMissing)) === null) return total;
-  for await (const { stats } of walk(root, '', excluding(exclude))) if (stats.isFile()) total += stats.size;
+  for await (const { stats } of walk(root, '', await excluding(root, exclude))) if (stats.isFile()) total += stats.size;
   return total;
 }
 
-function excluding(exclude: readonly string[]): (path: string) => boolean {
+async function excluding(root: string, exclude: readonly string[]): Promise<(path: string) => boolean> {
+  const ofFileSystem = (await isMountPoint(root)) ? lostAndFound : null;
   const isUnwanted = exclude.length === 0 ? () => false : picomatch([...exclude], { dot: true });
-  // What a restore keeps there, for as long as it is held, is no content.
-  return (path) => workFolderPattern.test(path) || isUnwanted(path);
+  // What a restore keeps there, for as long as it is held, is no content, nor is what the file system keeps at its top.
+  return (path) => path === ofFileSystem || workFolderPattern.test(path) || isUnwanted(path);
 }
 
 interface Packing {
@@ -75,13 +77,10 @@ interface Packing {
   readonly packed: PackedFiles;
 }
 
-async function* entries(
-  root: string,
-  isExcluded: (path: string) => boolean,
-  packing: Packing,
-): AsyncGenerator<TarEntry> {
+async function* entries(root: string, exclude: readonly string[], packing: Packing): AsyncGenerator<TarEntry> {
   const top = await lstat(root).catch(() => null);
   if (top?.isDirectory() !== true) refuse(`${root} is no folder`);
+  const isExcluded = await excluding(root, exclude);
   const turns = pLimit(ahead);
   const waiting: Promise<Read>[] = [];
   const next = async function* (least: number): AsyncGenerator<TarEntry> {

@@ -2,12 +2,14 @@ import { chmod, chown, lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/p
 import { join } from 'node:path';
 import { PermanentFailure } from '../../domain/failures.ts';
 import {
+  lostAndFound,
   nextStep,
   workFolderName,
   type ReplacementState,
   type ReplacementStep,
 } from '../../domain/restore/replacement.ts';
 import { runCommand } from '../process/run-command.ts';
+import { isMountPoint } from './mounts.ts';
 import { readJournal, removeJournal, syncFolder, writeJournal, type Journal } from './journal.ts';
 
 export type Replacement = ReturnType<typeof createReplacement>;
@@ -28,9 +30,10 @@ export function createReplacement(root: string, id: string) {
     return found;
   }
 
-  /** Everything in the folder but what is ours. */
-  async function entries(): Promise<string[]> {
-    return (await readdir(root)).filter((name) => name !== workFolderName(id));
+  /** Everything in a folder of this one's contents but what is ours, and what is its file system's. */
+  async function entries(folder = root): Promise<string[]> {
+    const names = (await readdir(folder)).filter((name) => name !== workFolderName(id));
+    return (await isMountPoint(root)) ? names.filter((name) => name !== lostAndFound) : names;
   }
 
   const steps: Readonly<Record<ReplacementStep, (now: Journal) => Promise<void>>> = {
@@ -42,7 +45,7 @@ export function createReplacement(root: string, id: string) {
     },
 
     async move_in({ entries: wanted, new_root }) {
-      for (const name of await readdir(at.new)) await move(join(at.new, name), join(root, name));
+      for (const name of await entries(at.new)) await move(join(at.new, name), join(root, name));
       await takeAttributes(root, new_root);
       await Promise.all([syncFolder(at.new), syncFolder(root)]);
       const strange = (await entries()).filter((name) => !wanted.includes(name));
@@ -57,7 +60,7 @@ export function createReplacement(root: string, id: string) {
 
     async move_back_in({ old_root }) {
       await mkdir(at.strangers, { recursive: true, mode: 0o700 });
-      for (const name of await readdir(at.old)) {
+      for (const name of await entries(at.old)) {
         await displace(join(root, name), at.strangers);
         await move(join(at.old, name), join(root, name));
       }
@@ -115,7 +118,7 @@ export function createReplacement(root: string, id: string) {
       });
       if (exit_code !== 0 || timed_out) throw new Error(`sync of ${root} ended with ${exit_code}`);
       const new_root = attributesOf(await stat(at.new));
-      await writeJournal(work, { ...now, state: 'ready', new_root, entries: await readdir(at.new) });
+      await writeJournal(work, { ...now, state: 'ready', new_root, entries: await entries(at.new) });
     },
 
     replace: (): Promise<void> => bring('replace', 'replaced'),

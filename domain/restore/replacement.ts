@@ -58,5 +58,8 @@ export function workFolderName(id: string): string {
   return `.holdfast-restore-${id.replaceAll('-', '').slice(0, 8)}`;
 }
 
+/** At the top of a file system: what its check has found. It is the file system's, and only root may touch it. */
+export const lostAndFound = 'lost+found';
+
 /** Left out of every capture, and of every listing of what is in the folder. */
 export const workFolderPattern = /^\.holdfast-restore-[0-9a-f]{8}$/;

@@ -21,6 +21,7 @@ import { isMountPoint } from '../../../adapters/backup/mount-points.ts';
 import { createMemberReader, createMemberWriter } from '../../../adapters/backup/sealed-member.ts';
 import { backUpSqlite, companionOf } from '../../../adapters/backup/sqlite.ts';
 import { readTar, unpackTar } from '../../../adapters/backup/tar-unpack.ts';
+import { bindMounted, writeTree } from '../restore/bind-mounted.ts';
 
 const run = promisify(execFile);
 const signal = new AbortController().signal;
@@ -222,6 +223,20 @@ test('B8 a disk that is full says nothing of the database', async () => {
 test('B7 a mount point is known as one, also of the same file system', async () => {
   expect(await isMountPoint('/proc')).toBe(true);
   expect(await isMountPoint(root)).toBe(false);
+});
+
+test('B7 what a file system keeps at its top is no content of a set that is mounted there', async () => {
+  const bound = bindMounted();
+  try {
+    writeTree(bound.root, { 'lost+found/found': 'by fsck', 'inner/lost+found': 'a file of ours', kept: 'kept' });
+    const { packed, unpacked } = await throughTar({ ...set(), root: bound.root });
+    expect([packed.files, (await readdir(unpacked)).sort()]).toEqual([2, ['inner', 'kept']]);
+    expect(await bytesOfSet({ root: bound.root, exclude: [] })).toBe('a file of ours'.length + 'kept'.length);
+    // Where nothing is mounted it is a folder as any other.
+    expect(await bytesOfSet({ root: bound.source, exclude: [] })).toBe('by fsck a file of ours kept'.length - 2);
+  } finally {
+    bound.close();
+  }
 });
 
 test('B8 what stands beside a database', () => {

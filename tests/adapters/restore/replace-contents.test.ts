@@ -51,6 +51,24 @@ test('B7 undone while it is held: what was there is there again, whatever was wr
   expect(existsSync(replacement.workFolder)).toBe(false);
 });
 
+test.each(['finish', 'undo'] as const)(
+  'B7 what a file system keeps at its top stays where it is, whatever a point has of that name: %s',
+  async (end) => {
+    writeTree(bound.root, { 'lost+found/found': 'by fsck' });
+    const inode = statSync(join(bound.root, 'lost+found')).ino;
+    const replacement = createReplacement(bound.root, id);
+    writeTree(await replacement.begin(), { ...newTree, 'lost+found/of-the-point': 'older' });
+    await replacement.ready(never);
+    await replacement.replace();
+    expect(readdirSync(join(bound.root, 'lost+found'))).toEqual(['found']);
+    if (end === 'undo') await replacement.undo();
+    await replacement.finish();
+    expect(readdirSync(join(bound.root, 'lost+found'))).toEqual(['found']);
+    expect(statSync(join(bound.root, 'lost+found')).ino).toBe(inode);
+    expect(existsSync(join(bound.root, 'only-old.txt'))).toBe(end === 'undo');
+  },
+);
+
 test('B7 mode and owner of the folder come with its contents, and go back with them', async () => {
   chmodSync(bound.root, 0o755);
   const replacement = createReplacement(bound.root, id);
