@@ -15,12 +15,18 @@ export interface Verdict {
 /** The levels that a drill in scratch must have passed to pass. */
 export const drilledLevels = ['L0', 'L1', 'L2', 'L3'] as const;
 
+/** Those that read the copy: what was done to it on purpose has to show there. */
+const showing: readonly string[] = ['L0', 'L1', 'L2'];
+
 /** A level that was not looked at is not passed. */
 export function judgeDrill(damaged: boolean, found: readonly LevelFound[], wanted: readonly string[]): Verdict {
   const bad = found.find(({ ok }) => !ok);
   if (damaged) {
-    if (bad !== undefined) return { outcome: 'damage_found', failure_reason: `${bad.level}: ${bad.reason}` };
-    return { outcome: 'damage_missed', failure_reason: 'a copy that was damaged on purpose passed every level' };
+    if (bad === undefined)
+      return { outcome: 'damage_missed', failure_reason: 'a copy that was damaged on purpose passed every level' };
+    const failure_reason = `${bad.level}: ${bad.reason}`;
+    if (showing.includes(bad.level)) return { outcome: 'damage_found', failure_reason };
+    return { outcome: 'damage_missed', failure_reason: `the damage did not show; ${failure_reason}` };
   }
   if (bad !== undefined) return { outcome: 'failed', failure_reason: `${bad.level}: ${bad.reason}` };
   const missing = wanted.filter((level) => !found.some((each) => each.level === level));
