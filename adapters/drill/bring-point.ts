@@ -11,10 +11,16 @@ import { foldersOf, memberPath, type DrillDeps, type NamedTarget } from './place
 
 /** Which point a drill is of: the one that is asked for, else the newest. Throws PermanentFailure `PointUnknown`. */
 export async function pickPoint(deps: DrillDeps, request: DrillRequest, signal: AbortSignal): Promise<DrillPoint> {
-  const found = request.from === 'local' ? await ofThisBox(deps) : await ofTargets(deps, request.target, signal);
+  const none: readonly string[] = [];
+  const { found, away } =
+    request.from === 'local'
+      ? { found: await ofThisBox(deps), away: none }
+      : await ofTargets(deps, request.target, signal);
   const asked = found.filter(({ stamp }) => request.stamp === undefined || stamp === request.stamp);
   const newest = asked.toSorted((one, other) => timeOf(other.stamp).getTime() - timeOf(one.stamp).getTime())[0];
   if (newest !== undefined) return newest;
+  // That it is nowhere is not known: this is a drill that failed, not one that had nothing to do.
+  if (away.length > 0) throw new Error(`Other places do not answer: ${away.join('; ')}`);
   const where = request.from === 'local' ? 'on this box' : (request.target ?? 'at any other place');
   throw new PermanentFailure('PointUnknown', `There is no recovery point ${request.stamp ?? ''} ${where}`);
 }
@@ -23,19 +29,22 @@ async function ofThisBox({ points }: DrillDeps): Promise<DrillPoint[]> {
   return (await points.list()).map((stamp) => ({ stamp, target: null }));
 }
 
-async function ofTargets(deps: DrillDeps, named: string | undefined, signal: AbortSignal): Promise<DrillPoint[]> {
+async function ofTargets(deps: DrillDeps, named: string | undefined, signal: AbortSignal) {
+  const away: string[] = [];
   const targets = (await deps.targets()).filter(({ name }) => named === undefined || name === named);
   const found = await Promise.all(
     targets.map(async (target) => {
       const listed = await withTarget(deps, target, signal, (opened) => opened.list()).catch((error: unknown) => {
         // With another place to go to, one that is away is no reason to give up.
         if (targets.length === 1) throw error;
+        signal.throwIfAborted();
+        away.push(`${target.name}: ${error instanceof Error ? error.message : String(error)}`);
         return [];
       });
-      return listed.filter(({ complete }) => complete).map(({ stamp }) => ({ stamp, target: target.name }));
+      return listed.filter(({ complete }) => complete).map(({ stamp }): DrillPoint => ({ stamp, target: target.name }));
     }),
   );
-  return found.flat();
+  return { found: found.flat(), away };
 }
 
 /** What is done to the copy; null: nothing. */
