@@ -12,8 +12,8 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { DrillLook } from '../activities/drill.ts';
 import { backupWorkflowId, pointLock, type BackupInput } from '../domain/backup/run.ts';
 import type { BackupResult } from '../domain/backup/schemas.ts';
-import { markerOf, usualDrill, type DrillInput, type DrillReference } from '../domain/drill/run.ts';
-import type { DrillResult } from '../domain/drill/schemas.ts';
+import { markerOf, usualDrill, type DrillInput, type DrillPoint, type DrillReference } from '../domain/drill/run.ts';
+import type { DrillRequest, DrillResult } from '../domain/drill/schemas.ts';
 import { drilledLevels, judgeDrill, type LevelFound } from '../domain/drill/verdict.ts';
 import { restoreWorkflowId, type RestoreInput } from '../domain/restore/run.ts';
 import type { RestoreResult } from '../domain/restore/schemas.ts';
@@ -65,9 +65,8 @@ async function rehearseInScratch(
 ): Promise<void> {
   const { damaged } = request;
   const on = drillingOn(box);
-  const { stamp, target } = await on.pickDrillPoint(request);
+  const { stamp, target } = await pickAndHold(request, run, on);
   const ref: DrillReference = { drill_id, stamp, target, damaged };
-  await locks.takeLocks([{ resource: pointLock(stamp), mode: 'shared' }], run);
   journal.note({ stamp, target });
 
   await journal.enter('fetch');
@@ -98,6 +97,20 @@ async function rehearseInScratch(
   }
   const { outcome, failure_reason } = judgeDrill(damaged, found, drilledLevels);
   journal.conclude(outcome, failure_reason);
+}
+
+/** A prune may be quicker than the lock: what is picked is what is still picked while it is held. */
+async function pickAndHold(
+  request: DrillRequest,
+  run: RunOfDrill,
+  on: ReturnType<typeof drillingOn>,
+): Promise<DrillPoint> {
+  for (let picked = await on.pickDrillPoint(request); ;) {
+    await locks.takeLocks([{ resource: pointLock(picked.stamp), mode: 'shared' }], run);
+    const again = await on.pickDrillPoint(request);
+    if (again.stamp === picked.stamp) return again;
+    picked = again;
+  }
 }
 
 async function timed(

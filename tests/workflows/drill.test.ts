@@ -14,7 +14,7 @@ test('B9 picked, brought, looked at by every level, tidied up; RTO by phase, RPO
     rto_ms: { fetch: 100, bytes: 10, structure: 10, restore: 1_000, compare: 50, boot: 10, total: 1_180 },
   });
   expect(recorded.calls).toEqual([
-    ...['open', 'pick', `lock:point/${stamp}:shared`, 'bring', ...levels, 'tidy', 'unlock', 'closed:passed'],
+    ...['open', 'pick', `lock:point/${stamp}:shared`, 'pick', 'bring', ...levels, 'tidy', 'unlock', 'closed:passed'],
   ]);
   const phases = recorded.records.map(({ phase }) => phase);
   expect(phases.filter((phase, at) => phase !== phases[at - 1])).toEqual([
@@ -71,6 +71,18 @@ test('B9 a damaged copy that could not even be looked at was not found: the dril
   const broken = () => Promise.reject(ApplicationFailure.nonRetryable('disk full', 'NoRoom'));
   const result = await runDrill(recordedDrill({ rehearseDrill: broken }), { damaged: true });
   expect(result).toMatchObject({ outcome: 'failed', failure_reason: expect.stringContaining('NoRoom') as string });
+});
+
+test('B9 a point that was pruned before it was held is not the one: the drill is of what is there then', async () => {
+  const pruned = '20261121T020000Z-0001';
+  let picks = 0;
+  const recorded = recordedDrill({
+    pickDrillPoint: async () => ({ stamp: (picks += 1) === 1 ? pruned : stamp, target: null }),
+  });
+  expect(await runDrill(recorded)).toMatchObject({ outcome: 'passed', stamp });
+  expect(recorded.calls.filter((call) => call.startsWith('lock'))).toEqual([
+    ...[`lock:point/${pruned}:shared`, `lock:point/${stamp}:shared`],
+  ]);
 });
 
 test('B9 a worker that dies in the restore: it begins again, and is tidied up once', async () => {
