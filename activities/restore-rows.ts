@@ -2,10 +2,12 @@ import type { EventStore, NewEvent } from '../adapters/postgres/events.ts';
 import type { LockStore } from '../adapters/postgres/locks.ts';
 import type { RunOfLock } from '../domain/lock.ts';
 import type { RestoreEntry, RestoreStore } from '../adapters/postgres/restores.ts';
-import type { RestoreInput } from '../domain/restore/run.ts';
+import type { RecoveryPointStore } from '../adapters/postgres/recovery-points.ts';
+import { safetyPinReason, type RestoreInput } from '../domain/restore/run.ts';
 
 export interface RestoreRowDeps {
   readonly restores: Pick<RestoreStore, 'open' | 'record'>;
+  readonly recoveryPoints: Pick<RecoveryPointStore, 'unpin'>;
   readonly events: EventStore;
   readonly locks: Pick<LockStore, 'list'>;
   /** The wave that a run carries out is told to stop; false: it is over, or carries out none. */
@@ -35,6 +37,10 @@ export function createRestoreRowActivities(deps: RestoreRowDeps) {
       }
       return told;
     },
+
+    /** Only what the restore itself has pinned. */
+    unpinSafetyPoint: (stamp: string, restore_id: string): Promise<void> =>
+      deps.recoveryPoints.unpin(stamp, safetyPinReason(restore_id)),
 
     stampOfBackup: deps.stampOfBackup,
     wakeAfterRestore: deps.wakeAfterRestore,

@@ -89,7 +89,7 @@ export function createRestoreParts(world: RestoreWorld) {
 
   return {
     main: createRestoreRowActivities({
-      ...{ restores, events, locks },
+      ...{ restores, recoveryPoints, events, locks },
       cancelWave: waveCanceller({ ops, client }),
       stampOfBackup: async (id) => (await createBackupRunStore(ops).find(id))?.stamp ?? null,
       wakeAfterRestore: async () => {

@@ -21,6 +21,7 @@ import { createDrillJournal, type DrillJournal } from './drill-journal.ts';
 import { drillingOn, drillRows, tidyingOn } from './drill-proxies.ts';
 import { failureReason } from './failure-reason.ts';
 import { locks, operations } from './proxies.ts';
+import { restoreRows } from './restore-proxies.ts';
 import { kindKey, phaseKey, subjectKey } from './search-attributes.ts';
 
 interface RunOfDrill {
@@ -189,6 +190,8 @@ async function restoreAndLook(
   }
   await journal.check('marker.gone', seen.ok, seen.reason, seen.detail);
   journal.conclude(seen.ok ? 'passed' : 'failed', seen.ok ? null : `L3: ${seen.reason}`);
+  if (seen.ok && restored.safety_stamp !== null)
+    await restoreRows.unpinSafetyPoint(restored.safety_stamp, restore.restore_id);
   return seen.ok;
 }
 

@@ -2,6 +2,7 @@ import { ApplicationFailure, executeChild, ParentClosePolicy, uuid4, workflowInf
 import { pointLock, type BackupInput } from '../domain/backup/run.ts';
 import type { BackupResult } from '../domain/backup/schemas.ts';
 import { turnFor } from '../domain/lock.ts';
+import { safetyPinReason } from '../domain/restore/run.ts';
 import { locks, operations } from './proxies.ts';
 import { besideOn, restoreRows } from './restore-proxies.ts';
 import type { RestoreRun } from './restore-run.ts';
@@ -45,7 +46,7 @@ export async function makeSafetyPoint(run: RestoreRun): Promise<void> {
   await journal.enter('safety_point');
   const backup: BackupInput = {
     ...{ backup_id: uuid4(), box: input.box, actor: input.actor, trigger: 'restore' },
-    request: { include_vectors: input.request.vectors, pin: `safety point of restore ${input.restore_id}` },
+    request: { include_vectors: input.request.vectors, pin: safetyPinReason(input.restore_id) },
     within: { lock_token: ref.lock_token ?? '' },
   };
   // An id of its own: a backup that waits for the data would be in its way, and it in that one's.
@@ -60,6 +61,15 @@ export async function makeSafetyPoint(run: RestoreRun): Promise<void> {
   journal.note({ safety_stamp: stamp });
   await journal.check('safety_point', ok, ok ? (stamp ?? '') : why);
   if (!ok) throw ApplicationFailure.nonRetryable(`No safety point could be made: ${why}`, 'RestoreRefused');
+}
+
+/**
+ * Retention decides on it again: what it was made for is over. Not where a person has to look first; and a live drill knows only
+ * behind its restore whether all is well.
+ */
+export async function letSafetyPointGo({ input, journal: { result } }: RestoreRun): Promise<void> {
+  if (result.safety_stamp === null || result.outcome === 'stuck' || input.trigger === 'drill') return;
+  await restoreRows.unpinSafetyPoint(result.safety_stamp, input.restore_id);
 }
 
 /** The database, its collections and the contents of the folders, all of them where nobody looks. */

@@ -13,7 +13,7 @@ import type { RestoreResult } from '../domain/restore/schemas.ts';
 import { isBefore } from '../domain/restore/words.ts';
 import { failureReason } from './failure-reason.ts';
 import { locks, operations } from './proxies.ts';
-import { holdData, letDataGo, makeSafetyPoint, restoreBeside } from './restore-beside.ts';
+import { holdData, letDataGo, letSafetyPointGo, makeSafetyPoint, restoreBeside } from './restore-beside.ts';
 import { listenForCommands } from './restore-commands.ts';
 import { createRestoreJournal } from './restore-journal.ts';
 import { besideOn, restoreRows } from './restore-proxies.ts';
@@ -50,6 +50,7 @@ export async function restore(input: RestoreInput): Promise<RestoreResult> {
   await CancellationScope.nonCancellable(async () => {
     await operations.releaseLocks(lockedBy);
     await restoreRows.wakeAfterRestore();
+    await letSafetyPointGo(run);
     await journal.close();
     await condition(allHandlersFinished);
   });

@@ -111,9 +111,11 @@ export function createRecoveryPointStore(sql: Sql) {
         where stamp = ${stamp} and pin_reason is null`;
     },
 
-    async unpin(stamp: string): Promise<void> {
+    /** `reason`: only a pin for that one. */
+    async unpin(stamp: string, reason: string | null = null): Promise<void> {
       await sql`
-        update recovery_points set pin_reason = null, pinned_by = null, pinned_at = null where stamp = ${stamp}`;
+        update recovery_points set pin_reason = null, pinned_by = null, pinned_at = null
+        where stamp = ${stamp} and pin_reason = coalesce(${reason}, pin_reason)`;
     },
 
     /** On this box; a row that says that the point lies on another one says nothing of it. */

@@ -24,6 +24,11 @@ export interface RestoreReference {
 /** The id of the run is the lock: one restore at a time, also while one is held, so that none takes away another's old side. */
 export const restoreWorkflowId = 'restore';
 
+/** By this a restore knows that a pin is its own, and not of somebody who wants to keep the point. */
+export function safetyPinReason(restoreId: string): string {
+  return `safety point of restore ${restoreId}`;
+}
+
 export interface RestoreCommandMessage {
   readonly restore_id: string;
   readonly command: RestoreCommand;

@@ -35,6 +35,8 @@ test('B6 a point is restored, held, undone, restored again and let go; what is n
 
   const undone = await world.restore(stamp, {}, async (say, restoreId) => {
     await world.until(restoreId, 'held');
+    const safety = await world.recoveryPoints.find((await world.restores.find(restoreId))?.result.safety_stamp ?? '');
+    expect(safety).toMatchObject({ pin_reason: `safety point of restore ${restoreId}` });
     expect(await world.paths()).toEqual(at);
     expect(readdirSync(staged()).filter((name) => !name.startsWith('.'))).toEqual(['ab']);
     expect(await world.databases.ops`select 1 from locks where resource like 'data%'`).toHaveLength(0);
@@ -53,9 +55,9 @@ test('B6 a point is restored, held, undone, restored again and let go; what is n
   expect(
     await world.databases.ops`select 1 from tokens where id = ${token.id} and revoked_at is not null`,
   ).toHaveLength(1);
-  // The safety point is pinned, and holds what was live before.
+  // The safety point holds what was live before; retention decides on it now.
   const safety = await world.recoveryPoints.find(released.safety_stamp ?? '');
-  expect(safety).toMatchObject({ place: 'kept', pin_reason: `safety point of restore ${released.id}` });
+  expect(safety).toMatchObject({ place: 'kept', pin_reason: null });
   const stored = await world.restores.find(released.id);
   expect(stored?.evidence.filter(({ ok }) => !ok)).toEqual([]);
   process.stdout.write(`timings: ${JSON.stringify(released.timings_ms)}\n`);

@@ -41,6 +41,9 @@ export function recordedRestore(overrides: Partial<Own & ReturnType<typeof recor
       if (entry.phase === 'closed') calls.push(`closed:${String(entry.result.outcome)}`);
     },
     interruptWaves: async () => [],
+    unpinSafetyPoint: async (stamp) => {
+      calls.push(`unpin:${stamp}`);
+    },
     stampOfBackup: async () => '20261122T030000Z-00ff',
     wakeAfterRestore: noted('wake', undefined),
     takeLocks: async (wishes, run) => {

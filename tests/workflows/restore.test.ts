@@ -9,6 +9,8 @@ const cannotDrop = { dropRestored: () => Promise.reject(permanent('SwapRefused')
 const bad = async () => ({ ok: false, reason: 'as the test says', detail: {} });
 /** While it is held, or dropped, the point stays in use: its manifest says where both sides of the files are. */
 const letGo = 'unlock:but:point/20261122T020000Z-0001';
+/** The safety point is for as long as the restore is not over; then retention decides on it. */
+const unpinned = 'unpin:20261122T030000Z-00ff';
 const phasesOf = ({ records }: RecordedRestore) =>
   records.map(({ phase }) => phase).filter((phase, at, all) => phase !== all[at - 1]);
 /** What everybody sees is one side, and both of it are the same one. */
@@ -28,7 +30,7 @@ describe('the restore state machine', () => {
       ...['open', 'lock:point/20261122T020000Z-0001:shared', 'lock:data.next:exclusive'],
       ...['lock:data:exclusive', 'lock:service/web:exclusive', 'safety', 'unlock'],
       ...['database', 'collections', 'files', 'ready', 'replace', 'swap', 'take_over'],
-      ...[letGo, 'wake', 'drop:old', 'unlock', 'wake', 'closed:released'],
+      ...[letGo, 'wake', 'drop:old', 'unlock', 'wake', unpinned, 'closed:released'],
     ]);
     expect(result.timings_ms).toMatchObject({ restore_database: 3, swap_database: 7 });
     expectLive(recorded, 'restored');
@@ -50,7 +52,18 @@ describe('the restore state machine', () => {
     expect([...recorded.world.there]).toEqual(['old']);
     const undone = recorded.calls.slice(recorded.calls.indexOf('swap_back'));
     expect(undone).toEqual([
-      ...['swap_back', 'undo_files', 'take_over', letGo, 'wake', 'drop:restored', 'unlock', 'wake', 'closed:undone'],
+      ...[
+        'swap_back',
+        'undo_files',
+        'take_over',
+        letGo,
+        'wake',
+        'drop:restored',
+        'unlock',
+        'wake',
+        unpinned,
+        'closed:undone',
+      ],
     ]);
   });
 
@@ -128,7 +141,7 @@ describe('the restore state machine', () => {
     expect(result).toMatchObject({ outcome: 'failed', live: 'old' });
     for (const never of ['replace', 'swap', 'swap_back', 'undo_files']) expect(recorded.calls).not.toContain(never);
     // Nobody waits for what is dropped.
-    expect(recorded.calls.slice(-5)).toEqual([letGo, 'drop:restored', 'unlock', 'wake', 'closed:failed']);
+    expect(recorded.calls.slice(-6)).toEqual([letGo, 'drop:restored', 'unlock', 'wake', unpinned, 'closed:failed']);
     expectLive(recorded, 'old');
   });
 
@@ -167,6 +180,8 @@ describe('the restore state machine', () => {
     expect(result).toMatchObject({ outcome: 'stuck' });
     expect([...recorded.world.there].sort()).toEqual(['old', 'restored']);
     expect(recorded.calls.filter((call) => call.startsWith('drop'))).toEqual([]);
+    // A person has to look, and may need it.
+    expect(recorded.calls).not.toContain(unpinned);
   });
 
   test.each([
