@@ -12,14 +12,22 @@ const endings: Readonly<Record<RestoreOutcome, ExitCode>> = {
   ...{ put_back: exitCodes.failed, failed: exitCodes.failed, cancelled: exitCodes.failed, stuck: exitCodes.finding },
 };
 
-/** Shows each phase and each check, until the restore is held or closed, or `until` says that it is far enough. */
+/**
+ * Shows each phase and each check, until the restore is held or closed, or `until` says that it is far enough. `alone`: who
+ * carries it out is stopped behind this command.
+ */
 export async function followRestore(
   { api, out }: Context,
   id: string,
   timeoutMs: number | null,
-  until: (restore: Restore) => boolean = ({ phase }) => phase === 'held',
+  { until = isHeld, alone = false }: Following = {},
 ): Promise<ExitCode> {
-  const run = { what: `restore ${id}`, comeBack: `holdfast restore show ${id} --follow` };
+  const run = {
+    what: `restore ${id}`,
+    ...(alone
+      ? { comeBack: 'holdfast up', becomes: 'goes on with the next start' }
+      : { comeBack: `holdfast restore show ${id} --follow` }),
+  };
   const followed = { path: `/v1/restores/${encodeURIComponent(id)}`, event: 'restore', schema: restoreSchema };
   return waitFor(out, run, timeoutMs, async (left) => {
     const tell = createTeller(out);
@@ -30,6 +38,13 @@ export async function followRestore(
     }
     throw new Error('the changes of a restore end only when it is closed');
   });
+}
+
+const isHeld = ({ phase }: Restore): boolean => phase === 'held';
+
+interface Following {
+  readonly until?: (restore: Restore) => boolean;
+  readonly alone?: boolean;
 }
 
 /** For people: what is live, what it was proved by, and what can be done. */

@@ -39,12 +39,10 @@ export async function withStack<T>(
     },
   );
   try {
+    // Also by whoever said so while it was being started.
+    if (stop.signal.aborted) throw interrupted();
     const stopped = new Promise<never>((_resolve, reject) => {
-      stop.signal.addEventListener('abort', () =>
-        reject(
-          new CliError('Interrupted; what runs goes on with the next start', exitCodes.interrupted, 'holdfast up'),
-        ),
-      );
+      stop.signal.addEventListener('abort', () => reject(interrupted()));
     });
     // Its address and its token are known only now, and on this machine whoever has started it is its admin.
     const api = createApi({ ...config, client: { ...config.client, token: null } });
@@ -52,6 +50,10 @@ export async function withStack<T>(
   } finally {
     await stack.stop();
   }
+}
+
+function interrupted(): CliError {
+  return new CliError('Interrupted; what runs goes on with the next start', exitCodes.interrupted, 'holdfast up');
 }
 
 async function answers({ api, config }: Context): Promise<boolean> {

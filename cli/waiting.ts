@@ -7,6 +7,8 @@ export interface Run {
   readonly what: string;
   /** The command that comes back to it. */
   readonly comeBack: string;
+  /** What becomes of it when it is left; `goes on` without it. */
+  readonly becomes?: string;
 }
 
 /**
@@ -28,7 +30,7 @@ export async function waitFor(
   } catch (error) {
     if (!leave.signal.aborted) throw error instanceof CliError && error.transient ? lost(error, run) : error;
     const timedOut = leave.signal.reason === 'timed out';
-    out.message(`holdfast: ${timedOut ? 'not done in time' : 'left'}; ${run.what} goes on`);
+    out.message(`holdfast: ${timedOut ? 'not done in time' : 'left'}; ${run.what} ${becomesOf(run)}`);
     out.message(`next: ${run.comeBack}`);
     return timedOut ? exitCodes.timedOut : exitCodes.interrupted;
   } finally {
@@ -37,7 +39,16 @@ export async function waitFor(
   }
 }
 
+function becomesOf({ becomes = 'goes on' }: Run): string {
+  return becomes;
+}
+
 /** Only the view of it was lost. */
-function lost({ message, exitCode, problem }: CliError, { what, comeBack }: Run): CliError {
-  return new CliError(`${message}; ${what} goes on`, exitCode, comeBack, problem === null ? {} : { problem });
+function lost({ message, exitCode, problem }: CliError, run: Run): CliError {
+  return new CliError(
+    `${message}; ${run.what} ${becomesOf(run)}`,
+    exitCode,
+    run.comeBack,
+    problem === null ? {} : { problem },
+  );
 }

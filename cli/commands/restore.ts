@@ -65,7 +65,8 @@ async function startRestore(context: Context, stamp: string, options: RestoreOpt
   const start = async (at: Context, alone: boolean): Promise<ExitCode | undefined> => {
     const restore = await at.api.post(path, body, restoreSchema, options.idempotencyKey ?? randomUUID());
     // Nobody would carry it out behind a command that started everything for itself.
-    if (alone || waits(out.interactive, options)) return followRestore(at, restore.id, options.timeout ?? null);
+    if (alone || waits(out.interactive, options))
+      return followRestore(at, restore.id, options.timeout ?? null, { alone });
     out.data(restore, [restore.id]);
     out.message(`next: holdfast restore show ${restore.id} --follow`);
     return undefined;
@@ -96,8 +97,8 @@ async function showRestore(
   const { followRestore, linesOfRestore } = await import('../follow-restore.ts');
   const restore = await find(context, id);
   // One that is held already is followed to its end.
-  const until = restore.phase === 'held' ? () => false : undefined;
-  if (options.follow === true) return followRestore(context, restore.id, options.timeout ?? null, until);
+  const following = restore.phase === 'held' ? { until: () => false } : {};
+  if (options.follow === true) return followRestore(context, restore.id, options.timeout ?? null, following);
   context.out.data(restore, linesOfRestore(restore));
   return undefined;
 }
@@ -119,7 +120,7 @@ function telling(command: RestoreCommand) {
         return seen.again !== null;
       };
       if (alone || waits(at.out.interactive, options)) {
-        const exitCode = await followRestore(at, found, options.timeout ?? null, until);
+        const exitCode = await followRestore(at, found, options.timeout ?? null, { until, alone });
         return seen.again === null ? exitCode : notDone(at, command, seen.again);
       }
       at.out.data(told, [`${command}: told`]);
