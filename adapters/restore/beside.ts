@@ -34,6 +34,12 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
     return journal;
   }
 
+  /** An attempt that was given up has the names of the one after it: over that one's journal it writes nothing. */
+  async function note(restoreId: string, journal: SidesJournal, { signal }: Watched): Promise<void> {
+    signal.throwIfAborted();
+    await restores.setJournal(restoreId, journal);
+  }
+
   return {
     /** From the beginning, as often as it is asked: half a database is worth nothing. */
     async database({ restore_id, stamp }: RestoreReference, watched: Watched): Promise<object> {
@@ -45,7 +51,7 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
         if (live === null) throw new Error(`There is no database ${servers.database}`);
         const none = { restored_oid: null, collections: [], old_collections: null, old_projects: [] };
         const begun = { ...none, old_oid: live.oid };
-        await restores.setJournal(restore_id, begun);
+        await note(restore_id, begun, watched);
         const work = workOf(restore_id);
         await mkdir(work, { recursive: true, mode: 0o700 });
         await restoreDatabase(
@@ -53,7 +59,7 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
           { role: 'data', database, manifest, workFolder: work, ...watched },
         );
         const made = await sideOf(admin, database);
-        await restores.setJournal(restore_id, { ...begun, restored_oid: made?.oid ?? null });
+        await note(restore_id, { ...begun, restored_oid: made?.oid ?? null }, watched);
       } finally {
         await rm(workOf(restore_id), { recursive: true, force: true });
         await admin.end();
@@ -81,13 +87,13 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
           const into = onSide(collection.name, collectionSuffix(restore_id));
           // Named before it is there, so that it is dropped whatever happens.
           done.push({ name: collection.name, as: into, why: null });
-          await restores.setJournal(restore_id, { ...journal, collections: done });
+          await note(restore_id, { ...journal, collections: done }, watched);
           const { why } = await restoreCollection(
             { ...servers, reader },
             { collection, manifest, into, data, ...watched },
           );
           done[done.length - 1] = { name: collection.name, as: into, why };
-          await restores.setJournal(restore_id, { ...journal, collections: done });
+          await note(restore_id, { ...journal, collections: done }, watched);
         }
       } finally {
         await data.end();

@@ -167,6 +167,18 @@ test('B6 a side that was left is dropped after another restore was released, and
   expect(Object.keys(readTree(bound.source)).filter((name) => name.startsWith('.holdfast'))).toEqual([]);
 });
 
+test('B6 an attempt that was given up writes nothing over the journal of the one after it', async () => {
+  const ref = await ground.open();
+  await ground.beside.database(ref, watched);
+  await ground.beside.collections(ref, false, watched);
+  const journal = await ground.restores.journal(ref.restore_id);
+  const over = { ...watched, signal: AbortSignal.abort() };
+  await expect(ground.beside.database(ref, over)).rejects.toThrow();
+  await expect(ground.beside.collections(ref, false, over)).rejects.toThrow();
+  expect(await ground.restores.journal(ref.restore_id)).toEqual(journal);
+  await ground.sides.drop(ref, 'restored', never);
+});
+
 test('B6 sides that are left are those of restores that are over and could not drop them', async () => {
   const ref = await ground.open();
   await ground.beside.database(ref, watched);
