@@ -7,6 +7,7 @@ import type { Proved } from '../domain/backup/manifest.ts';
 import type { Room } from '../domain/backup/room.ts';
 import type { BackupReference } from '../domain/backup/run.ts';
 import type { BackupProgress, BackupRequest } from '../domain/backup/schemas.ts';
+import { verdictOf } from '../domain/backup/verdict.ts';
 import type { ProvenLevel } from '../domain/backup/words.ts';
 import { PermanentFailure } from '../domain/failures.ts';
 import { withHeartbeat } from './heartbeat.ts';
@@ -51,9 +52,6 @@ export interface BackupDeps {
   /** What runs before have left. */
   readonly tidy: (tidier: Tidier) => Promise<void>;
 }
-
-/** How many findings a check names; all of them are counted. */
-const namedFindings = 20;
 
 export function createBackupActivities(deps: BackupDeps) {
   const { backupRuns, recoveryPoints, maker } = deps;
@@ -137,18 +135,3 @@ export function createBackupActivities(deps: BackupDeps) {
 }
 
 export type BackupActivities = ReturnType<typeof createBackupActivities>;
-
-/** Nothing looked at is nothing proved. */
-function verdictOf(findings: readonly Finding[]): Pick<LevelProof, 'ok' | 'reason' | 'detail'> {
-  const bad = findings.filter(({ ok }) => !ok);
-  const detail = {
-    checks: findings.length,
-    failed: bad.length,
-    findings: bad.slice(0, namedFindings).map(({ check, reason, detail: more }) => ({ check, reason, ...more })),
-  };
-  if (findings.length === 0) return { ok: false, reason: 'nothing was looked at', detail };
-  const [first] = bad;
-  if (first === undefined) return { ok: true, reason: `${findings.length} checks`, detail };
-  const more = bad.length === 1 ? '' : `, and ${bad.length - 1} more`;
-  return { ok: false, reason: `${first.check}: ${first.reason}${more}`, detail };
-}

@@ -7,6 +7,7 @@ import { drillBytes, drillStructure, rehearse } from '../adapters/drill/rehearse
 import type { MemoryDeps } from '../adapters/memories/points.ts';
 import type { DrillStore } from '../adapters/postgres/drills.ts';
 import type { Finding } from '../domain/backup/finding.ts';
+import { verdictOf } from '../domain/backup/verdict.ts';
 import type { DrillPoint, DrillReference } from '../domain/drill/run.ts';
 import type { DrillRequest } from '../domain/drill/schemas.ts';
 import type { LevelFound } from '../domain/drill/verdict.ts';
@@ -29,16 +30,13 @@ export interface RehearsedDrill extends DrillLook {
   readonly compare_ms: number;
 }
 
-/** How many findings a check names; all of them are counted. */
-const named = 20;
-
 /** Row B9, on the box that has the points. Each may be repeated: what an attempt before it left is taken away first. */
 export function createDrillActivities(deps: DrillActivityDeps) {
   async function look(level: string, work: (signal: AbortSignal) => Promise<readonly Finding[]>): Promise<DrillLook> {
     return withHeartbeat(async (signal) => {
       const from = performance.now();
       const findings = await work(signal);
-      return { ...looked(level, findings), ms: Math.round(performance.now() - from) };
+      return { level, ...verdictOf(findings), ms: Math.round(performance.now() - from) };
     });
   }
 
@@ -68,9 +66,9 @@ export function createDrillActivities(deps: DrillActivityDeps) {
           ...watched(signal),
           damageRow,
         });
-        const found = looked('L2', findings);
+        const found = verdictOf(findings);
         const ms = Math.round(performance.now() - from);
-        return { ...found, detail: { ...found.detail, rebuilt }, ms, restore_ms, compare_ms };
+        return { level: 'L2', ...found, detail: { ...found.detail, rebuilt }, ms, restore_ms, compare_ms };
       }),
 
     async bootDrill(ref: DrillReference): Promise<DrillLook> {
@@ -92,17 +90,3 @@ export function createDrillActivities(deps: DrillActivityDeps) {
 }
 
 export type DrillActivities = ReturnType<typeof createDrillActivities>;
-
-/** All of them ok, and there were some. */
-function looked(level: string, findings: readonly Finding[]): Omit<DrillLook, 'ms'> {
-  const bad = findings.filter(({ ok }) => !ok);
-  const [first] = bad;
-  const detail = {
-    checks: findings.length,
-    failed: bad.length,
-    findings: (bad.length > 0 ? bad : findings).slice(0, named).map(({ check, reason }) => ({ check, reason })),
-  };
-  if (findings.length === 0) return { level, ok: false, reason: 'nothing was looked at', detail };
-  if (first !== undefined) return { level, ok: false, reason: `${first.check}: ${first.reason}`, detail };
-  return { level, ok: true, reason: `${findings.length} checks`, detail };
-}

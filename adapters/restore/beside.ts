@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Finding } from '../../domain/backup/finding.ts';
+import { verdictOf } from '../../domain/backup/verdict.ts';
 import type { RestoreReference } from '../../domain/restore/run.ts';
 import { besideName, collectionSuffix, onSide } from '../../domain/restore/side-names.ts';
 import { compareCollection } from '../backup/compare-collection.ts';
@@ -129,15 +129,4 @@ export function createBesideRestore({ servers, restores, openPoint, workFolder }
 
 function restoredData({ postgresUrl, database }: BackupServers, restoreId: string): Sql {
   return connect(databaseUrl(postgresUrl, besideName(database, restoreId)), { name: 'holdfast-restore', max: 4 });
-}
-
-/** Nothing looked at is nothing proved. */
-function verdictOf(findings: readonly Finding[]) {
-  const bad = findings.filter(({ ok }) => !ok);
-  const [first] = bad;
-  const detail = { checks: findings.length, failed: bad.slice(0, 20).map(({ check, reason }) => ({ check, reason })) };
-  if (findings.length === 0) return { ok: false, reason: 'nothing was compared', detail };
-  if (first === undefined) return { ok: true, reason: `${findings.length} checks`, detail };
-  const more = bad.length === 1 ? '' : `, and ${bad.length - 1} more`;
-  return { ok: false, reason: `${first.check}: ${first.reason}${more}`, detail };
 }
