@@ -18,6 +18,8 @@ export interface ScratchRequest extends Watched {
   /** What it is called, so that it is nobody else's and can be dropped by whoever finds it: `[a-z0-9_]`, at most 32. */
   readonly scratch: string;
   readonly workFolder: string;
+  /** Where others are needed than `dropScratch` knows; who names them drops them. */
+  readonly databases?: Scratch['databases'];
 }
 
 type Deps = BackupServers & { readonly reader: MemberReader };
@@ -25,7 +27,7 @@ type Deps = BackupServers & { readonly reader: MemberReader };
 /** Throws as `restoreDatabase` and `rebuildCollection` do; what was made by then is left for `dropScratch`. */
 export async function restoreIntoScratch(deps: Deps, request: ScratchRequest): Promise<Scratch> {
   const { manifest, scratch, workFolder, signal, beat } = request;
-  const databases = scratchDatabases(deps.database, scratch);
+  const { databases = scratchDatabases(deps.database, scratch) } = request;
   for (const role of ['data', 'ops'] as const)
     await restoreDatabase(deps, { role, database: databases[role], manifest, workFolder, signal, beat });
   const collections = new Map<string, RestoredAt>();

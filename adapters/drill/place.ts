@@ -46,6 +46,7 @@ export function databasesOf({ database }: Pick<BackupServers, 'database'>, scrat
   return { data, ops: `${data}_ops` };
 }
 
+/** As adapters/backup/scratch.ts names them. */
 export function collectionOf(scratch: string, at: number): string {
   return `holdfast-scratch-${scratch}-${at}`;
 }

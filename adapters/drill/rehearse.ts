@@ -3,19 +3,16 @@ import type { Finding } from '../../domain/backup/finding.ts';
 import type { Manifest } from '../../domain/backup/manifest.ts';
 import { scratchOfDrill, type DrillReference } from '../../domain/drill/run.ts';
 import { PermanentFailure } from '../../domain/failures.ts';
-import type { RestoredAt } from '../backup/compare-collection.ts';
 import { checkBytes, checkManifest, checkSeals } from '../backup/bytes.ts';
 import { compareScratch } from '../backup/compare.ts';
 import type { Watched } from '../backup/deps.ts';
 import { isOfThePoint } from '../backup/findings.ts';
 import { manifestName, parseManifestFile, readBytes, readManifest } from '../backup/manifest-file.ts';
-import { restoreCollection } from '../backup/restore-collection.ts';
-import { restoreDatabase } from '../backup/restore-database.ts';
-import { dropScratch, type Scratch } from '../backup/scratch.ts';
+import { dropScratch, restoreIntoScratch } from '../backup/scratch.ts';
 import { createMemberReader } from '../backup/sealed-member.ts';
 import { checkStructure } from '../backup/structure.ts';
 import { connect, databaseUrl } from '../postgres/connect.ts';
-import { collectionOf, databasesOf, foldersOf, type DrillDeps } from './place.ts';
+import { databasesOf, foldersOf, type DrillDeps } from './place.ts';
 
 export interface Rehearsed {
   readonly findings: readonly Finding[];
@@ -63,13 +60,15 @@ export async function rehearse(
   const { point, work } = foldersOf(deps.root, ref.drill_id);
   const manifest = await readManifest(point, await deps.trusted());
   const all = { ...deps.servers, reader: await readerOf(deps, point, manifest) };
-  const name = scratchOfDrill(ref.drill_id);
-  await dropScratch(deps.servers, name);
+  const scratchName = scratchOfDrill(ref.drill_id);
+  await dropScratch(deps.servers, scratchName);
   await mkdir(work, { recursive: true, mode: 0o700 });
   const from = performance.now();
   const took = { restore: 0 };
   try {
-    const scratch = await restoreAll(all, { ...watched, manifest, workFolder: work, name });
+    const databases = databasesOf(all, scratchName);
+    const order = { ...watched, manifest, workFolder: work, scratch: scratchName, databases };
+    const scratch = await restoreIntoScratch(all, order);
     if (watched.damageRow) await changeRow(deps, scratch.databases.data);
     took.restore = performance.now() - from;
     const findings = await compareScratch(all, { ...watched, manifest, scratch, workFolder: work });
@@ -82,29 +81,6 @@ export async function rehearse(
     const restore_ms = Math.round(performance.now() - from);
     return { findings: [refusal(error, 'L2', 'restored')], restore_ms, compare_ms: 0, rebuilt: [] };
   }
-}
-
-type All = DrillDeps['servers'] & { readonly reader: Awaited<ReturnType<typeof readerOf>> };
-
-async function restoreAll(
-  all: All,
-  { manifest, workFolder, name, signal, beat }: Watched & { manifest: Manifest; workFolder: string; name: string },
-): Promise<Scratch> {
-  const databases = databasesOf(all, name);
-  for (const role of ['data', 'ops'] as const)
-    await restoreDatabase(all, { role, database: databases[role], manifest, workFolder, signal, beat });
-  const collections = new Map<string, RestoredAt>();
-  const data = connect(databaseUrl(all.postgresUrl, databases.data), { name: 'holdfast-drill', max: 2 });
-  try {
-    for (const [at, collection] of manifest.collections.entries()) {
-      const into = collectionOf(name, at);
-      const restored = await restoreCollection(all, { collection, manifest, into, data, signal, beat });
-      collections.set(collection.name, { name: into, ...restored });
-    }
-  } finally {
-    await data.end({ timeout: 5 });
-  }
-  return { databases, collections };
 }
 
 /** Of a table that every point has rows of. */
