@@ -65,11 +65,8 @@ type KeptTarget = Readonly<Record<'name' | 'id', string>>;
 async function keepTarget(tx: postgres.TransactionSql, target: KeptTarget): Promise<void> {
   // With what was copied there: the name is another place now.
   await tx`delete from offsite_targets where name = ${target.name} and id <> ${target.id}`;
-  await tx`
-    insert into offsite_targets ${tx(target)}
-    on conflict (name) do update set (box, spec, enabled, actor, changed_at, state, reason, since, looked_at) =
-      (excluded.box, excluded.spec, excluded.enabled, excluded.actor, excluded.changed_at, excluded.state, excluded.reason,
-        excluded.since, excluded.looked_at)`;
+  await tx`insert into offsite_targets ${tx(target)} on conflict do nothing`;
+  await tx`update offsite_targets set ${tx(target)} where name = ${target.name}`;
 }
 
 /** Runs that no Temporal knows any more, and nobody will end. */
