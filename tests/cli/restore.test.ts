@@ -21,6 +21,7 @@ const held: Restore = restoreSchema.parse({
     trigger: 'operator',
     request: {},
     phase: 'held',
+    progress: null,
     evidence: [],
     workflow_id: 'restore',
     run_id: null,
