@@ -52,7 +52,7 @@ export function createDrillParts(world: DrillWorld) {
       differs: async () => owed || (await memories.differs()),
     },
     /** Of the side that is live after a restore. What its model cannot do at once is done by `memories`, behind it. */
-    async agree(restored: Sql, signal: AbortSignal) {
+    agree: async (restored: Sql, signal: AbortSignal) => {
       const done = await createMemoryReconciliation({ ...live, data: restored }).inTime(agreeMs, signal);
       if (done.later !== null) owed = true;
       return done;
