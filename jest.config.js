@@ -21,25 +21,6 @@ function swc(syntax) {
 
 const transformed = esModules().map((folder) => folder.slice('node_modules/'.length));
 
-/**
- * Deaths and damage of whole recoveries: each takes minutes on two cores, and CI has none left. `npm run proof backup` runs them,
- * as does HOLDFAST_PROOF_SIZE=full.
- */
-const provedApart = [
-  'activities/prune',
-  'activities/restore',
-  'adapters/offsite/rsync',
-  'faults/backup-damage',
-  'faults/backup-faults',
-  'faults/backup-writers',
-  'faults/drills',
-  'faults/kills-backup',
-  'faults/kills-drill',
-  'faults/kills-restore',
-  'faults/restore-meets',
-  'stack/empty-machine',
-].map((name) => `<rootDir>/tests/${name}.test.ts`);
-
 /** @type {import('jest').Config} */
 export default {
   rootDir: '.',
@@ -48,7 +29,6 @@ export default {
   globalTeardown: '<rootDir>/tests/support/global-teardown.ts',
   transform: { '^.+\\.ts$': swc('typescript'), '^.+\\.js$': swc('ecmascript') },
   transformIgnorePatterns: [`<rootDir>/node_modules/(?!(${transformed.join('|')})/)`],
-  testPathIgnorePatterns: process.env['HOLDFAST_PROOF_SIZE'] === 'full' ? [] : provedApart,
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
   testSequencer: '<rootDir>/tests/support/sequencer.js',
   // Most of the time is spent waiting for what was killed to come back.

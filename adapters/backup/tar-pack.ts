@@ -17,7 +17,10 @@ export function tarOf(entries: AsyncIterable<TarEntry>): Readable {
 
 async function fill(tar: Pack, entries: AsyncIterable<TarEntry>): Promise<void> {
   try {
-    for await (const entry of entries) await add(tar, entry);
+    for await (const entry of entries) {
+      // Of a tar that nobody reads any more no entry is taken, and none would close its file.
+      await add(tar, entry).finally(() => entry.content instanceof Readable && entry.content.destroy());
+    }
     tar.finalize();
   } catch (error) {
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
