@@ -109,12 +109,15 @@ async function measure(bench: Bench, round: number) {
   const restored = await proved(bench, join(folder, 'point'), backup.facts);
   const baseline = await restoredPlainly(bench, plain);
 
-  // Once more beside writers, and the same writers for as long without a backup: what is their own.
+  // Once more beside writers; the script beside the same writers; and they for as long without either: what is their own.
   const on = {
     ...{ databaseUrl: urls[0] ?? '', qdrant: servers.qdrant, collection },
     ...{ dimensions: 384, project: 'bench' },
   };
   const beside = await whileWriting(on, () => taken(bench, join(folder, 'beside')));
+  await rm(target, { recursive: true });
+  await mkdir(target);
+  const scripted = await whileWriting(on, () => plainScript(plain));
   const without = await whileWriting(on, () => sleep(beside.result.wall_ms));
   await rm(folder, { recursive: true });
 
@@ -126,7 +129,7 @@ async function measure(bench: Bench, round: number) {
     backup_ratio: ratio(backup.copy_ms, script_ms),
     ...{ baseline_restore_ms: baseline_ms, baseline_restore: baseline },
     restore_ratio: ratio(restored.restore_ms + restored.swap_ms, baseline_ms),
-    longest_pause_ms: { with_backup: beside.pauses, without: without.pauses },
+    longest_pause_ms: { with_backup: beside.pauses, with_script: scripted.pauses, without: without.pauses },
     beside_writers_ms: beside.result.copy_ms,
     ...{ mb_per_s, alone_mb_per_s: alone, share_of_slowest: ratio(mb_per_s, Math.min(...Object.values(alone))) },
     stored_bytes: sum(backup.facts.members.map((each) => each.stored.bytes)),

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Manifest, Member } from '../../domain/backup/manifest.ts';
 import type { MemberWriter } from './deps.ts';
@@ -7,8 +8,8 @@ import { insideSnapshot, type Snapshot } from './exported-snapshot.ts';
 import type { PostgresTools } from './postgres-tools.ts';
 import { fixSettings, hashedTables, hashTable, type TableHash } from './table-hashes.ts';
 
-/** Both of them read as fast as one can with the processors of a small box. */
-const jobs = 2;
+/** Half of the processors are for those who work meanwhile: with more, writers wait for one. Both databases at once, and hashes. */
+const jobs = Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)));
 
 /** A snapshot of a database as a member: `postgres-holdfast` or `postgres-holdfast_ops`. */
 export async function captureDump(

@@ -72,8 +72,18 @@ async function write(plain: Readable, stages: Stages, path: string, signal: Abor
   return { plain: meters.plain.result(), stored: meters.stored.result() };
 }
 
+/** So little waits for the disk at any time that a commit of a store does not wait for much of it. */
+const syncedBytes = 16 * 2 ** 20;
+
 async function writeAll(file: FileHandle, bytes: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of bytes) await file.writeFile(chunk);
+  let written = 0;
+  for await (const chunk of bytes) {
+    await file.writeFile(chunk);
+    written += chunk.byteLength;
+    if (written < syncedBytes) continue;
+    await file.datasync();
+    written = 0;
+  }
 }
 
 export interface MemberReaderOptions {

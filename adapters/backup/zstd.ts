@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { setPriority } from 'node:os';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { inheritedEnv, type Environment } from '../process/inherited-env.ts';
@@ -8,12 +9,15 @@ export class ZstdRefused extends Error {
   override readonly name = 'ZstdRefused';
 }
 
-/** As quick as a disk and a third of the size; more gains little and takes cores from those who work. */
-const level = 3;
+/** Quicker than a disk; more gains little and takes cores from those who work. */
+const level = 1;
+/** Whoever works goes first: a store that has to wait for a core keeps its writers waiting. */
+const niceness = 10;
 
 /** The zstd program between two streams. It has done its work only when the generator ends without an error. */
 export function compress(env: Environment) {
-  return (source: AsyncIterable<Uint8Array>) => throughZstd(['-q', '-c', `-${level}`, '-T0'], env, source);
+  return (source: AsyncIterable<Uint8Array>) =>
+    throughZstd(['-q', '-c', `-${level}`, '-T0'], env, source, ({ pid }) => yieldToOthers(pid));
 }
 
 export function decompress(env: Environment) {
@@ -24,8 +28,10 @@ async function* throughZstd(
   args: readonly string[],
   env: Environment,
   source: AsyncIterable<Uint8Array>,
+  started: (child: ChildProcess) => void = () => undefined,
 ): AsyncGenerator<Uint8Array> {
   const child = spawn('zstd', args, { env: inheritedEnv(env), stdio: ['pipe', 'pipe', 'pipe'] });
+  started(child);
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-1_000)));
   const ended = settled(
@@ -46,6 +52,16 @@ async function* throughZstd(
   } finally {
     child.kill('SIGKILL');
     await Promise.all([fed, ended]);
+  }
+}
+
+/** One that could not be started, or has ended, is seen by its end. */
+function yieldToOthers(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, niceness);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
   }
 }
 
