@@ -37,12 +37,14 @@ export type BenchWorker = ReturnType<typeof createBenchWorker>;
 export function createBenchWorker({ home, databases, namespace, env }: BenchWorkerOptions) {
   const faultPlan = join(home, 'faults.json');
   let worker: ChildProcess | null = null;
+  /** One that is left over would keep the whole run from ending. */
+  const living = new Set<ChildProcess>();
   const hasDied = (): boolean => worker !== null && (worker.exitCode !== null || worker.signalCode !== null);
 
   function startWorker(): void {
     const faults = existsSync(faultPlan) ? ['--import', join(packageRoot, 'tests/support/faults.js')] : [];
     const { databaseUrl, temporalAddress, qdrant } = servers();
-    worker = spawn(process.execPath, [...faults, join(packageRoot, 'dist/workers/main.js')], {
+    const started = spawn(process.execPath, [...faults, join(packageRoot, 'dist/workers/main.js')], {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: {
         ...process.env,
@@ -58,14 +60,18 @@ export function createBenchWorker({ home, databases, namespace, env }: BenchWork
         ...env,
       },
     });
+    living.add(started);
+    started.once('exit', () => living.delete(started));
+    worker = started;
   }
 
   async function killWorker(): Promise<void> {
-    if (worker !== null && !hasDied()) {
-      const exit = once(worker, 'exit');
-      worker.kill('SIGKILL');
+    const exits = [...living].map(async (each) => {
+      const exit = once(each, 'exit');
+      each.kill('SIGKILL');
       await exit;
-    }
+    });
+    await Promise.all(exits);
     worker = null;
   }
 
