@@ -15,6 +15,7 @@ import type { WatchRules } from '../domain/deploy/watch.ts';
 import type { CutOver, DeploymentContext, Phase, ReleaseSource } from '../domain/deploy/words.ts';
 import { PermanentFailure } from '../domain/failures.ts';
 import type { ServiceSpec } from '../domain/service.ts';
+import { takeLocks } from './take-locks.ts';
 
 /** What a run must know of its service. No secrets: it becomes part of a history. */
 export interface ServiceFacts {
@@ -61,14 +62,9 @@ export function createOperationsActivities(deps: OperationsDeps) {
   return {
     /** Throws, and so is tried again, while another open run holds one of them. What a closed run left is reaped. */
     async takeLocks(wishes: readonly LockWish[], run: RunOfLock): Promise<readonly HeldLock[]> {
-      for (;;) {
-        const taken = await locks.acquire(wishes, run);
-        if ('held' in taken) return taken.held;
-        for (const holder of taken.holders) {
-          if (!(await isClosed(holder))) throw new Error(`${holder.resource} is held by ${holder.workflow_id}`);
-          await locks.releaseRun(holder.run_id);
-        }
-      }
+      const taken = await takeLocks({ locks, isClosed }, wishes, run);
+      if ('held' in taken) return taken.held;
+      throw new Error(`${taken.holder.resource} is held by ${taken.holder.workflow_id}`);
     },
 
     /** `but`: resources that it keeps. */

@@ -11,7 +11,7 @@ import type { TargetPlanner } from './retention.ts';
 
 export interface PushRowDeps {
   readonly offsite: OffsiteStore;
-  readonly retention: Pick<OffsiteRetentionStore, 'removed' | 'say'>;
+  readonly retention: Pick<OffsiteRetentionStore, 'removed' | 'changes' | 'say'>;
   readonly plan: Pick<TargetPlanner, 'at'>;
   readonly events: EventStore;
 }
@@ -25,6 +25,10 @@ export interface PushDeps {
 
 /** What a push does to rows; any worker can. Each may be repeated. */
 export function createPushRowActivities({ offsite, retention, plan, events }: PushRowDeps) {
+  const isNews = async (target: string, { state, reason }: RemovalSaid): Promise<boolean> =>
+    state === 'removed' ||
+    (state === 'away' ? await offsite.changes(target, { state }) : await retention.changes(target, reason));
+
   return {
     nextToPush: (target: string): Promise<DuePoint | null> => offsite.nextToPush(target),
 
@@ -52,20 +56,20 @@ export function createPushRowActivities({ offsite, retention, plan, events }: Pu
     /** One event a copy that went, and a change of state of the target. */
     async recordRemoval(target: string, stamp: string, { state, reason }: RemovalSaid, once: string): Promise<void> {
       if (state === 'kept') return;
+      // As above: before the rows say so.
+      if (await isNews(target, { state, reason })) {
+        const type = state === 'denied' ? 'offsite.retention_denied' : `offsite.${state}`;
+        await events.append({
+          ...{ type, subject: `offsite/${target}`, actor: 'holdfast', once: `${once}/${type}` },
+          data: { target, stamp, reason },
+        });
+      }
       if (state === 'removed') {
         await retention.removed(target, stamp, reason);
         await offsite.looked(target, 'reachable', null);
       }
-      const changed =
-        state === 'away'
-          ? await offsite.looked(target, state, reason)
-          : await retention.say(target, state === 'denied' ? reason : null);
-      if (!changed && state !== 'removed') return;
-      const type = state === 'denied' ? 'offsite.retention_denied' : `offsite.${state}`;
-      await events.append({
-        ...{ type, subject: `offsite/${target}`, actor: 'holdfast', once: `${once}/${type}` },
-        data: { target, stamp, reason },
-      });
+      if (state === 'away') await offsite.looked(target, state, reason);
+      else await retention.say(target, state === 'denied' ? reason : null);
     },
   };
 }

@@ -4,10 +4,10 @@ import type { BackupRunStore } from '../adapters/postgres/backup-runs.ts';
 import type { LockStore } from '../adapters/postgres/locks.ts';
 import { pointLock } from '../domain/backup/run.ts';
 import type { RunOfLock } from '../domain/lock.ts';
+import { takeLocks, type TakeLocksDeps } from './take-locks.ts';
 
-export interface UnusedDeps {
+export interface UnusedDeps extends TakeLocksDeps {
   readonly locks: Pick<LockStore, 'acquire' | 'release' | 'releaseRun'>;
-  readonly isClosed: (run: RunOfLock) => Promise<boolean>;
 }
 
 export interface TidyRunsDeps extends UnusedDeps {
@@ -59,25 +59,14 @@ export async function tidyPartials(deps: TidyPartialsDeps, { run, signal, own }:
 }
 
 /** Nobody can begin to use it meanwhile. False: somebody does. */
-async function ifUnused(
-  { locks, isClosed }: UnusedDeps,
-  stamp: string,
-  run: RunOfLock,
-  work: () => Promise<void>,
-): Promise<boolean> {
+async function ifUnused(deps: UnusedDeps, stamp: string, run: RunOfLock, work: () => Promise<void>): Promise<boolean> {
   const resource = pointLock(stamp);
-  for (;;) {
-    const taken = await locks.acquire([{ resource, mode: 'exclusive' }], run);
-    if ('held' in taken) break;
-    for (const holder of taken.holders) {
-      if (!(await isClosed(holder))) return false;
-      await locks.releaseRun(holder.run_id);
-    }
-  }
+  const taken = await takeLocks(deps, [{ resource, mode: 'exclusive' }], run);
+  if ('holder' in taken) return false;
   try {
     await work();
   } finally {
-    await locks.release(resource, run.run_id);
+    await deps.locks.release(resource, run.run_id);
   }
   return true;
 }

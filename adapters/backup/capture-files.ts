@@ -1,8 +1,7 @@
-import { realpath } from 'node:fs/promises';
 import type { Manifest, Member } from '../../domain/backup/manifest.ts';
 import type { MemberWriter } from './deps.ts';
 import { packFileSet, type FileSet } from './file-set.ts';
-import { isMountPoint } from './mount-points.ts';
+import { isMountPoint } from '../files/mounts.ts';
 
 export interface CapturedFiles {
   readonly member: Member;
@@ -18,6 +17,6 @@ export async function captureFiles(
   const { tar, packed } = packFileSet(set, work, signal);
   const member = await writer.seal({ name: `files-${set.name}.tar`, kind: 'files', compression: 'zstd' }, tar, signal);
   const { name, service, root } = set;
-  const bind_mount = await isMountPoint(await realpath(root));
+  const bind_mount = await isMountPoint(root);
   return { member, set: { name, member: member.name, service, root, ...packed, bind_mount } };
 }

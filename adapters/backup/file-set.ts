@@ -8,7 +8,7 @@ import type { Stats } from 'node:fs';
 import { lostAndFound, workFolderPattern } from '../../domain/restore/replacement.ts';
 import { PermanentFailure } from '../../domain/failures.ts';
 import { openRegular } from '../files/open-regular.ts';
-import { isMountPoint } from './mount-points.ts';
+import { isMountPoint } from '../files/mounts.ts';
 import { backUpSqlite, companionOf, isSqlite } from './sqlite.ts';
 import { tarOf, type TarEntry } from './tar-pack.ts';
 import { isWithin } from './way.ts';

@@ -34,7 +34,7 @@ export async function restoreIntoScratch(deps: Deps, request: ScratchRequest): P
   const data = connect(databaseUrl(deps.postgresUrl, databases.data), { name: 'holdfast-restore', max: 2 });
   try {
     for (const [at, collection] of manifest.collections.entries()) {
-      const into = `${scratchCollections(scratch)}${at}`;
+      const into = scratchCollection(scratch, at);
       const restored = await restoreCollection(deps, { collection, manifest, into, data, signal, beat });
       collections.set(collection.name, { name: into, ...restored });
     }
@@ -52,17 +52,22 @@ export async function dropScratch(
   const { data, ops } = scratchDatabases(deps.database, scratch);
   for (const database of [data, ops]) await dropRestoredDatabase(deps, database);
   const { collections } = await connectQdrant(deps.qdrant).getCollections();
-  const ours = collections.filter(({ name }) => name.startsWith(scratchCollections(scratch)));
+  const ours = collections.filter(({ name }) => name.startsWith(scratchCollection(scratch, '')));
   for (const { name } of ours) await dropRestoredCollection(deps, name);
 }
 
-/** A long name of the installation's database is cut: PostgreSQL knows 63 bytes. */
-function scratchDatabases(database: string, scratch: string): Record<'data' | 'ops', string> {
+/** What the databases of a scratch begin with. A long name of the installation's database is cut: PostgreSQL knows 63 bytes. */
+export function scratchDatabase(database: string, scratch: string): string {
   if (!/^[a-z0-9_]{1,32}$/.test(scratch)) throw new Error(`Not a name for scratch: ${scratch}`);
-  const start = `${database.slice(0, 16)}_scratch_${scratch}`;
-  return { data: `${start}_data`, ops: `${start}_ops` };
+  return `${database.slice(0, 16)}_scratch_${scratch}`;
 }
 
-function scratchCollections(scratch: string): string {
-  return `holdfast-scratch-${scratch}-`;
+/** Of the manifest's collections that at this place in it; with none, what all of them begin with. */
+export function scratchCollection(scratch: string, at: number | ''): string {
+  return `holdfast-scratch-${scratch}-${at}`;
+}
+
+function scratchDatabases(database: string, scratch: string): Record<'data' | 'ops', string> {
+  const start = scratchDatabase(database, scratch);
+  return { data: `${start}_data`, ops: `${start}_ops` };
 }

@@ -15,16 +15,18 @@ export async function told<T>(
   measure?: () => Promise<number>,
 ): Promise<T> {
   let done_bytes = 0;
+  let ended = false;
   const tell = () => beat({ step, done_bytes, total_bytes });
   const look = async () => {
     done_bytes = (await measure?.().catch(() => null)) ?? done_bytes;
-    tell();
+    if (!ended) tell();
   };
   tell();
   const timer = setInterval(() => void look(), everyMs);
   try {
     return await work((bytes) => (done_bytes += bytes));
   } finally {
+    ended = true;
     clearInterval(timer);
   }
 }

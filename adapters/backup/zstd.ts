@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -16,22 +16,21 @@ const niceness = 10;
 
 /** The zstd program between two streams. It has done its work only when the generator ends without an error. */
 export function compress(env: Environment) {
-  return (source: AsyncIterable<Uint8Array>) =>
-    throughZstd(['-q', '-c', `-${level}`, '-T0'], env, source, ({ pid }) => yieldToOthers(pid));
+  return (source: AsyncIterable<Uint8Array>) => throughZstd(['-q', '-c', `-${level}`, '-T0'], env, source, niceness);
 }
 
 export function decompress(env: Environment) {
-  return (source: AsyncIterable<Uint8Array>) => throughZstd(['-q', '-c', '-d'], env, source);
+  return (source: AsyncIterable<Uint8Array>) => throughZstd(['-q', '-c', '-d'], env, source, 0);
 }
 
 async function* throughZstd(
   args: readonly string[],
   env: Environment,
   source: AsyncIterable<Uint8Array>,
-  started: (child: ChildProcess) => void = () => undefined,
+  nice: number,
 ): AsyncGenerator<Uint8Array> {
   const child = spawn('zstd', args, { env: inheritedEnv(env), stdio: ['pipe', 'pipe', 'pipe'] });
-  started(child);
+  if (child.pid !== undefined && nice > 0) yieldToOthers(child.pid, nice);
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-1_000)));
   const ended = settled(
@@ -55,11 +54,10 @@ async function* throughZstd(
   }
 }
 
-/** One that could not be started, or has ended, is seen by its end. */
-function yieldToOthers(pid: number | undefined): void {
-  if (pid === undefined) return;
+/** One that has ended already is seen by its end. */
+function yieldToOthers(pid: number, nice: number): void {
   try {
-    setPriority(pid, niceness);
+    setPriority(pid, nice);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
   }

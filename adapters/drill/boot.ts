@@ -7,7 +7,7 @@ import type { Manifest } from '../../domain/backup/manifest.ts';
 import { scratchOfDrill, type DrillReference } from '../../domain/drill/run.ts';
 import { manifestName, parseManifestFile, readBytes } from '../backup/manifest-file.ts';
 import { dropRestoredDatabase, handOverDatabase } from '../backup/restore-database.ts';
-import { dropScratch } from '../backup/scratch.ts';
+import { dropScratch, scratchCollection } from '../backup/scratch.ts';
 import { dropMemoryIndex } from '../memories/collection.ts';
 import { createMemoryReconciliation } from '../memories/reconcile.ts';
 import { endLabelled } from '../process/run-command.ts';
@@ -15,7 +15,7 @@ import { connect, databaseUrl, type Sql } from '../postgres/connect.ts';
 import { createTokenStore } from '../postgres/tokens.ts';
 import { connectQdrant } from '../qdrant/connect.ts';
 import { askBooted } from './ask-booted.ts';
-import { collectionOf, databasesOf, foldersOf, type DrillDeps } from './place.ts';
+import { databasesOf, foldersOf, type DrillDeps } from './place.ts';
 import { dropCopy } from './rehearse.ts';
 
 const bootWithinMs = 120_000;
@@ -78,7 +78,7 @@ export async function tidyDrill(deps: DrillDeps, drillId: string): Promise<void>
 /** The rows name the live collections: readers of the copy go to the copies of those. */
 async function toScratch(data: Sql, manifest: Manifest, scratch: string): Promise<void> {
   for (const [at, { name }] of manifest.collections.entries())
-    await data`update generations set collection = ${collectionOf(scratch, at)} where collection = ${name}`;
+    await data`update generations set collection = ${scratchCollection(scratch, at)} where collection = ${name}`;
 }
 
 /** It outlives a worker that is killed. */

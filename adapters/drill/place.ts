@@ -1,6 +1,7 @@
 import type { Member } from '../../domain/backup/manifest.ts';
 import type { BackupServers } from '../backup/deps.ts';
 import type { Points } from '../backup/points.ts';
+import { scratchDatabase } from '../backup/scratch.ts';
 import type { TrustedKeys } from '../backup/signing-key.ts';
 import type { Embeddings } from '../embeddings/embedder.ts';
 import type { TargetPlace } from '../offsite/open-target.ts';
@@ -41,14 +42,8 @@ export function foldersOf(root: string, drillId: string) {
 
 /** A database of the name that the app is told, and beside it that of its operations. */
 export function databasesOf({ database }: Pick<BackupServers, 'database'>, scratch: string) {
-  // As in adapters/backup/scratch.ts: PostgreSQL knows 63 bytes.
-  const data = `${database.slice(0, 16)}_scratch_${scratch}`;
+  const data = scratchDatabase(database, scratch);
   return { data, ops: `${data}_ops` };
-}
-
-/** As adapters/backup/scratch.ts names them. */
-export function collectionOf(scratch: string, at: number): string {
-  return `holdfast-scratch-${scratch}-${at}`;
 }
 
 export function memberPath(point: string, { name }: Pick<Member, 'name'>): string {

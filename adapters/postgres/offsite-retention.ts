@@ -56,12 +56,16 @@ export function createOffsiteRetentionStore(sql: Sql) {
         where target = ${target} and stamp = ${stamp} and state = 'verified'`;
     },
 
-    /** Why nothing can be taken away there; null: nothing is in the way. True: that is another reason than before. */
-    async say(target: string, reason: string | null): Promise<boolean> {
-      const changed = await sql`
-        update offsite_targets set retention_reason = ${reason}
-        where name = ${target} and retention_reason is distinct from ${reason}`;
-      return changed.count > 0;
+    /** Whether nothing can be taken away there for another reason than was said. */
+    async changes(target: string, reason: string): Promise<boolean> {
+      const rows = await sql`
+        select from offsite_targets where name = ${target} and retention_reason is distinct from ${reason}`;
+      return rows.length > 0;
+    },
+
+    /** Why nothing can be taken away there; null: nothing is in the way. */
+    async say(target: string, reason: string | null): Promise<void> {
+      await sql`update offsite_targets set retention_reason = ${reason} where name = ${target}`;
     },
   };
 }

@@ -63,14 +63,12 @@ export function createOffsiteStore(sql: Sql) {
     return lagOf({ points: counted, verified: verified.map(({ stamp }) => stamp) }, now);
   }
 
-  /** How the target was found. True: it is in another state than before. */
-  async function looked(target: string, state: TargetState, reason: string | null): Promise<boolean> {
-    const [before] = await sql<{ state: TargetState }[]>`select state from offsite_targets where name = ${target}`;
+  /** How the target was found. */
+  async function looked(target: string, state: TargetState, reason: string | null): Promise<void> {
     await sql`
       update offsite_targets set state = ${state}, reason = ${reason}, looked_at = now(),
         since = case when state = ${state} then since else now() end
       where name = ${target}`;
-    return before !== undefined && before.state !== state;
   }
 
   return {

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { isInside } from '../files/links.ts';
-import { mountsOf, placeOf } from './mounts.ts';
+import { mountsOf, placeOf } from '../files/mounts.ts';
 
 /** A process that has something to do with a folder, and what. */
 export interface FolderUser {

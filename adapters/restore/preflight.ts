@@ -10,7 +10,7 @@ import type { RestoreRequest } from '../../domain/restore/schemas.ts';
 import type { Watched } from '../backup/deps.ts';
 import { freeBytes } from '../files/disk.ts';
 import { connect, type Sql } from '../postgres/connect.ts';
-import { mountsInside } from './mounts.ts';
+import { mountsInside } from '../files/mounts.ts';
 import type { OpenedPoint, OpenPoint } from './point.ts';
 import type { RunningServices } from './running-services.ts';
 

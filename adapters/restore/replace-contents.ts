@@ -9,7 +9,7 @@ import {
   type ReplacementStep,
 } from '../../domain/restore/replacement.ts';
 import { runCommand } from '../process/run-command.ts';
-import { isMountPoint } from './mounts.ts';
+import { isMountPoint } from '../files/mounts.ts';
 import { readJournal, removeJournal, syncFolder, writeJournal, type Journal } from './journal.ts';
 
 export type Replacement = ReturnType<typeof createReplacement>;

@@ -54,24 +54,33 @@ test('B5 what is watched and what is shown of a target are the same figures, of 
   on.remove();
 });
 
-test('B5 D13 a worker that dies while it writes what came of a try: the event is there all the same, once', async () => {
+test('B4 B5 D13 a worker that dies while it writes what came of a try: the event is there all the same, once', async () => {
   const on = await world();
   const stamp = await on.point(5);
   const events = createEventStore(databases.ops);
   const dies = async () => Promise.reject(new Error('the worker is gone'));
-  const said = { state: 'away', reason: 'no answer', bytes: 0 } as const;
-  const recordOn = (over: object, event: object = {}) =>
+  const rows = (lost: { readonly event?: typeof dies; readonly row?: typeof dies }) =>
     createPushRowActivities({
-      ...{ retention: on.retention, plan: on.planner() },
-      offsite: { ...on.offsite, ...over },
-      events: { ...events, ...event },
-    }).recordPush(on.target.name, stamp, said, 'a try');
-  await expect(recordOn({}, { append: dies })).rejects.toThrow('gone');
-  await expect(recordOn({ record: dies })).rejects.toThrow('gone');
-  await recordOn({});
-  await recordOn({});
-  expect(await on.events()).toEqual(['offsite.away']);
-  expect(await on.offsite.find(on.target.name)).toMatchObject({ state: 'away', reason: 'no answer' });
+      plan: on.planner(),
+      offsite: { ...on.offsite, ...(lost.row && { record: lost.row }) },
+      retention: { ...on.retention, ...(lost.row && { say: lost.row }) },
+      events: { ...events, ...(lost.event && { append: lost.event }) },
+    });
+  const push = (lost: Parameters<typeof rows>[0]) =>
+    rows(lost).recordPush(on.target.name, stamp, { state: 'away', reason: 'no answer', bytes: 0 }, 'a try');
+  const removal = (lost: Parameters<typeof rows>[0]) =>
+    rows(lost).recordRemoval(on.target.name, stamp, { state: 'denied', reason: 'the object is locked' }, 'another');
+  await expect(push({ event: dies })).rejects.toThrow('gone');
+  await expect(push({ row: dies })).rejects.toThrow('gone');
+  for (let times = 0; times < 2; times += 1) await push({});
+  await expect(removal({ event: dies })).rejects.toThrow('gone');
+  await expect(removal({ row: dies })).rejects.toThrow('gone');
+  for (let times = 0; times < 2; times += 1) await removal({});
+  expect(await on.events()).toEqual(['offsite.away', 'offsite.retention_denied']);
+  expect(await on.offsite.find(on.target.name)).toMatchObject({
+    ...{ state: 'away', reason: 'no answer' },
+    retention_reason: 'the object is locked',
+  });
   on.remove();
 });
 

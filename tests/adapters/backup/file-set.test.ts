@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { bytesOfSet, packFileSet, type FileSet, type PackedFiles } from '../../../adapters/backup/file-set.ts';
-import { isMountPoint } from '../../../adapters/backup/mount-points.ts';
+import { isMountPoint } from '../../../adapters/files/mounts.ts';
 import { createMemberReader, createMemberWriter } from '../../../adapters/backup/sealed-member.ts';
 import { backUpSqlite, companionOf } from '../../../adapters/backup/sqlite.ts';
 import { readTar, unpackTar } from '../../../adapters/backup/tar-unpack.ts';

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { mountsInside, isMountPoint, placeOf } from '../../../adapters/restore/mounts.ts';
+import { mountsInside, isMountPoint, placeOf } from '../../../adapters/files/mounts.ts';
 import { createReplacement } from '../../../adapters/restore/replace-contents.ts';
 import { bindMounted, newTree, oldTree, readTree, writeTree, type BindMounted } from './bind-mounted.ts';
 

@@ -1,5 +1,5 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
-import { isInside } from '../files/links.ts';
+import { isInside } from './links.ts';
 
 export interface Mount {
   /** major:minor of the file system. */
@@ -26,6 +26,7 @@ function plain(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_whole, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }
 
+/** Whether something is mounted right there: then the folder itself can be neither removed nor renamed (row B7). */
 export async function isMountPoint(folder: string): Promise<boolean> {
   const path = await realpath(folder);
   return (await mountsOf('self')).some(({ point }) => point === path);
