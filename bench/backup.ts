@@ -1,8 +1,9 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { captureAll, type CaptureFacts } from '../adapters/backup/capture.ts';
 import { compareScratch } from '../adapters/backup/compare.ts';
 import { createMemberReader, createMemberWriter } from '../adapters/backup/sealed-member.ts';
@@ -114,11 +115,16 @@ async function measure(bench: Bench, round: number) {
     ...{ databaseUrl: urls[0] ?? '', qdrant: servers.qdrant, collection },
     ...{ dimensions: 384, project: 'bench' },
   };
-  const beside = await whileWriting(on, () => taken(bench, join(folder, 'beside')));
+  const waiting = async <T>(work: () => Promise<T>) => {
+    await settled(bench);
+    return whileWriting(on, work);
+  };
+  const beside = await waiting(() => taken(bench, join(folder, 'beside')));
+  const proving = await waiting(() => proved(bench, join(folder, 'beside'), beside.result.facts));
   await rm(target, { recursive: true });
   await mkdir(target);
-  const scripted = await whileWriting(on, () => plainScript(plain));
-  const without = await whileWriting(on, () => sleep(beside.result.wall_ms));
+  const scripted = await waiting(() => plainScript(plain));
+  const without = await waiting(() => sleep(beside.result.wall_ms));
   await rm(folder, { recursive: true });
 
   const script_ms = sum(Object.values(script));
@@ -129,11 +135,20 @@ async function measure(bench: Bench, round: number) {
     backup_ratio: ratio(backup.copy_ms, script_ms),
     ...{ baseline_restore_ms: baseline_ms, baseline_restore: baseline },
     restore_ratio: ratio(restored.restore_ms + restored.swap_ms, baseline_ms),
-    longest_pause_ms: { with_backup: beside.pauses, with_script: scripted.pauses, without: without.pauses },
+    longest_pause_ms: {
+      ...{ with_backup: beside.pauses, with_proof: proving.pauses },
+      ...{ with_script: scripted.pauses, without: without.pauses },
+    },
     beside_writers_ms: beside.result.copy_ms,
     ...{ mb_per_s, alone_mb_per_s: alone, share_of_slowest: ratio(mb_per_s, Math.min(...Object.values(alone))) },
     stored_bytes: sum(backup.facts.members.map((each) => each.stored.bytes)),
   };
+}
+
+/** What was written before is on the disk: nobody waits for that who is measured next. */
+async function settled({ servers }: Bench): Promise<void> {
+  await asAdmin(servers.postgresUrl, (admin) => admin`checkpoint`);
+  await promisify(execFile)('sync');
 }
 
 /** All that a backup does before its proof; what takes the hashes is apart. */

@@ -26,6 +26,8 @@ export async function createRestorer(admin: Sql, postgresUrl: string, database: 
   // As the server would keep it: what is sent may end up in its log.
   await admin.unsafe(`create role ${quoted(role)} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls
     connection limit 16 password '${scramOf(password)}'`);
+  // Piece by piece: a server that is given a whole table to bring to the disk keeps every other commit waiting until it is through.
+  await admin.unsafe(`alter role ${quoted(role)} set backend_flush_after = '512kB'`);
   // Without superuser rights only a member may give a database to a role.
   if (!rights.is_super) await admin.unsafe(`grant ${quoted(role)} to ${quoted(rights.role)}`);
   return { role, url: (name) => urlAs(postgresUrl, name, { role, password }) };

@@ -72,18 +72,24 @@ async function write(plain: Readable, stages: Stages, path: string, signal: Abor
   return { plain: meters.plain.result(), stored: meters.stored.result() };
 }
 
-/** So little waits for the disk at any time that a commit of a store does not wait for much of it. */
+/** So little waits for the disk at any time that a commit of a store, which waits behind it, does not wait long. */
 const syncedBytes = 16 * 2 ** 20;
 
+/** What is written while the piece before it is brought to the disk is the next piece. */
 async function writeAll(file: FileHandle, bytes: AsyncIterable<Uint8Array>): Promise<void> {
   let written = 0;
+  let synced: Promise<unknown> = Promise.resolve();
   for await (const chunk of bytes) {
     await file.writeFile(chunk);
     written += chunk.byteLength;
     if (written < syncedBytes) continue;
-    await file.datasync();
+    await synced;
+    synced = file.datasync();
+    // Thrown where it is awaited.
+    synced.catch(() => undefined);
     written = 0;
   }
+  await synced;
 }
 
 export interface MemberReaderOptions {

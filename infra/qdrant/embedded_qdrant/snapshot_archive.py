@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from .durable_file import write_back
+
 _FORMAT = 1
 _HEAD = "embedded-qdrant.json"
 _FOLDER = "collection"
@@ -42,11 +44,16 @@ def write_archive(folder: Path, target: BinaryIO, description: dict[str, Any]) -
 
 
 def seal_archive(path: Path) -> str:
-    """Adds the seal and makes the file durable. Gives the SHA-256 of the whole file, in hexadecimal."""
+    """
+    Adds the seal and makes the file durable. Gives the SHA-256 of the whole file, in hexadecimal.
+
+    Piece by piece: a disk that is given all of it at once keeps every other commit waiting until it is through.
+    """
     with path.open("r+b") as archive:
         digest = hashlib.sha256()
         for chunk in _chunks(archive, os.fstat(archive.fileno()).st_size):
             digest.update(chunk)
+            write_back(archive.fileno(), archive.tell() - len(chunk), len(chunk))
         seal = _seal(digest.hexdigest())
         archive.write(seal)
         archive.flush()
