@@ -43,7 +43,7 @@ async function recordHistory(history: Parameters<typeof historyToJSON>[0], name:
   const version = process.env['HOLDFAST_RECORD_HISTORIES'];
   if (version === undefined) return;
   await mkdir(join(historiesFolder, version), { recursive: true });
-  const title = name.replace(/^(overrides|the (deploy|wave) state machine) /, '');
+  const title = name.replace(/^(overrides|the (deploy|wave|backup|restore) state machine) /, '');
   const file = `${title.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}.json`;
   // On one line, and without the paths of this machine that stack traces have.
   await writeFile(
