@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,7 +68,11 @@ async function main(contents: BenchContents, rounds: number, evidence: boolean):
       command: `npm run bench backup -- ${process.argv.slice(2).join(' ')}`.trim(),
       ...readBuildInfo(),
       at: new Date().toISOString(),
-      machine: { cores: cpus().length, cpu: cpus()[0]?.model, load_before, node: process.versions.node },
+      machine: {
+        ...{ cores: cpus().length, cpu: cpus()[0]?.model, load_before, node: process.versions.node },
+        // Which decides what a commit waits for, where there are few cores: docs/explanation/recovery.md.
+        autogroup: (await readFile('/proc/sys/kernel/sched_autogroup_enabled', 'utf8').catch(() => '0')).trim() === '1',
+      },
       contents: { ...contents, postgres_bytes: Number(size?.bytes) },
       median: {
         backup_ratio: median(measured.map((each) => each.backup_ratio)),
