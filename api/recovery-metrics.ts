@@ -100,6 +100,13 @@ export const recoveryFigures: readonly Figure[] = [
     labelNames: [],
     of: ({ retention_blocked }) => plain(retention_blocked ? 1 : 0),
   },
+  {
+    name: 'holdfast_offsite_retention_blocked',
+    help: '1 when nothing can be taken away at this target.',
+    labelNames: ['target'],
+    of: ({ targets }) =>
+      targets.map(({ target, retention_blocked }) => ({ labels: { target }, value: retention_blocked ? 1 : 0 })),
+  },
 ];
 
 /** One look at the rows is enough for all figures of a scrape. */

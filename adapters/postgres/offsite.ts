@@ -165,9 +165,14 @@ export function createOffsiteStore(sql: Sql) {
     lag,
 
     /** Of every target, for those who watch. */
-    async lags(): Promise<(Lag & { readonly target: string; readonly state: TargetState })[]> {
+    async lags(): Promise<(Lag & Pick<StoredTarget, 'state' | 'retention_reason'> & { readonly target: string })[]> {
       const targets = await sql<StoredTarget[]>`select ${columns} from offsite_targets where enabled order by name`;
-      return Promise.all(targets.map(async (each) => ({ target: each.name, state: each.state, ...(await lag(each)) })));
+      return Promise.all(
+        targets.map(async (each) => {
+          const { name, state, retention_reason } = each;
+          return { target: name, state, retention_reason, ...(await lag(each)) };
+        }),
+      );
     },
   };
 }

@@ -23,7 +23,13 @@ export interface RecoveryState {
   /** When a level was passed last, by any point that is kept. */
   readonly proved_at: Readonly<Record<string, Date>>;
   readonly drills: readonly DrillStanding[];
-  readonly targets: readonly { readonly target: string; readonly waiting: number; readonly lag_seconds: number }[];
+  readonly targets: readonly {
+    readonly target: string;
+    readonly waiting: number;
+    readonly lag_seconds: number;
+    /** Whether it lets nothing be taken away. */
+    readonly retention_blocked: boolean;
+  }[];
   /** Whether the last retention took nothing away because something was suspect. */
   readonly retention_blocked: boolean;
   /** Since when there is anything: what was never done is overdue from then on. */
@@ -62,7 +68,9 @@ export function createRecoveryState(ops: Sql): ReadRecoveryState {
       points: { good: counted['good'] ?? 0, damaged: counted['damaged'] ?? 0 },
       proved_at: Object.fromEntries(proved.map(({ level, at }) => [level, at])),
       drills: drills.map(standing),
-      targets: targets.map(({ target, waiting, lag_seconds }) => ({ target, waiting, lag_seconds })),
+      targets: targets.map(({ target, waiting, lag_seconds, retention_reason }) => ({
+        ...{ target, waiting, lag_seconds, retention_blocked: retention_reason !== null },
+      })),
       retention_blocked: blocked[0]?.blocked ?? false,
       since: since[0]?.since ?? new Date(),
     };

@@ -47,6 +47,19 @@ test('B9 without a proven point there is no age: its absence is the alarm', () =
   ]);
 });
 
+test('B4 a target at which nothing can be taken away is an alarm of its own', () => {
+  const at = (target: string, retention_blocked: boolean) => ({
+    target,
+    waiting: 0,
+    lag_seconds: 0,
+    retention_blocked,
+  });
+  expect(figure('holdfast_offsite_retention_blocked', { targets: [at('nas', true), at('s3', false)] })).toEqual([
+    { labels: { target: 'nas' }, value: 1 },
+    { labels: { target: 's3' }, value: 0 },
+  ]);
+});
+
 test('B9 a damaged copy that was missed is a failure of its own kind; one that was found is not', () => {
   const drill = { level: 'scratch', damaged: true, good_at: null, rto_ms: {}, rpo_seconds: null } as const;
   const failed = (last_outcome: 'damage_found' | 'damage_missed') =>

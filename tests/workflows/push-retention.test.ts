@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSyn
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import type { LetGoActivities } from '../../activities/let-go.ts';
+import { createRecoveryState } from '../../adapters/postgres/recovery-state.ts';
 import { createScheduleStore } from '../../adapters/postgres/schedules.ts';
 import { retentionPolicySchema } from '../../domain/backup/retention.ts';
 import { pointLock } from '../../domain/backup/run.ts';
@@ -34,6 +35,11 @@ async function world() {
 
 const isThere = ({ disk }: OffsiteTestWorld, stamp: string): boolean => existsSync(join(disk, stamp, 'manifest.json'));
 const reasonOf = async (on: OffsiteTestWorld) => (await on.offsite.find(on.target.name))?.retention_reason;
+/** As the alarm knows it. */
+const isBlocked = async (on: OffsiteTestWorld) => {
+  const { targets } = await createRecoveryState(databases.ops)();
+  return targets.find(({ target }) => target === on.target.name)?.retention_blocked;
+};
 
 test('B4 B5 what this box has purged and the policy lets go goes there too, and no push brings it back', async () => {
   const { on, stamps } = await world();
@@ -145,12 +151,13 @@ test('B4 a target that denies it says why and is asked once a run; what is new i
   const fresh = await on.point(5);
   await runPush(on, on.activities());
   expect([asked, await reasonOf(on)]).toEqual([1, 'AccessDenied: the object is locked']);
+  expect(await isBlocked(on)).toBe(true);
   expect(await statesOf(on)).toMatchObject({ [fresh]: 'verified', [stamps[0]]: 'verified' });
   expect(await on.offsite.find(on.target.name)).toMatchObject({ state: 'reachable' });
   expect(await on.events()).toContain('offsite.retention_denied');
   on.openTarget = usual;
   await runPush(on, on.activities());
-  expect(await reasonOf(on)).toBeNull();
+  expect([await reasonOf(on), await isBlocked(on)]).toEqual([null, false]);
   expect(stamps.slice(0, 2).map((stamp) => isThere(on, stamp))).toEqual([false, false]);
   on.remove();
 });
