@@ -43,7 +43,7 @@ export async function createBackupBench() {
   const points = createPoints(join(home, 'backups'));
 
   async function ended(id: string): Promise<StoredBackupRun> {
-    const deadline = Date.now() + 280_000;
+    const deadline = Date.now() + 550_000;
     while (Date.now() < deadline) {
       const found = await runs.find(id);
       if (found?.closed_at != null) {

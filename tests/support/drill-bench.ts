@@ -41,7 +41,7 @@ export async function createDrillBench() {
     },
 
     async follow(id: string): Promise<StoredDrill> {
-      const deadline = Date.now() + 240_000;
+      const deadline = Date.now() + 550_000;
       for (let phase = ''; Date.now() < deadline;) {
         const found = await drills.find(id);
         phase = found?.phase ?? phase;

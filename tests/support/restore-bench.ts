@@ -28,7 +28,7 @@ export interface Side {
 }
 
 const box = 'bench';
-const patienceMs = 240_000;
+const patienceMs = 600_000;
 
 /** A real worker, a project of one folder, and a service that is stopped and has files; points and restores by their own workflows. */
 export async function createRestoreBench() {
